@@ -1,0 +1,196 @@
+/**
+ * `--progress=tty`: a view that is drawn over itself. Running steps keep their last log lines and a timer;
+ * when the window is too low for all rows, finished ones are folded into one line, so what is running is
+ * always in sight. The last drawing shows every row.
+ */
+import type { WriteStream } from 'node:tty';
+import { formatBytes } from './bytes.ts';
+import type { ProgressSink, StatusEvent } from './events.ts';
+import { totalSeconds, type Interval } from './intervals.ts';
+import { Trace, errorReport, isCanceled, isCompleted, isStarted, type Row } from './trace.ts';
+
+const REDRAW_MS = 100;
+/** Log lines that a running step shows at most; BUILDKIT_TTY_LOG_LINES overrides it. */
+const LOG_LINES = 6;
+/** Below this many columns for the name a row is left out: nothing of it could be read. */
+const MIN_NAME_COLUMNS = 12;
+const ESC = '\u001b[';
+const STYLES = { done: `${ESC}34m`, canceled: `${ESC}33m`, error: `${ESC}31m`, faint: `${ESC}2m`, none: '' };
+type Style = keyof typeof STYLES;
+
+interface Line {
+  text: string;
+  /** Right-aligned. */
+  timer: string;
+  style: Style;
+}
+
+/** The rows of one vertex: itself, its statuses and warnings, and its log while it runs. */
+interface Block {
+  row: Row;
+  lines: Line[];
+  log: Line[];
+}
+
+export class TtyDisplay {
+  readonly sink: ProgressSink;
+  readonly #trace = new Trace();
+  readonly #out: WriteStream;
+  readonly #description: string;
+  readonly #timer: NodeJS.Timeout;
+  readonly #logLines: number;
+  readonly #color = (process.env['NO_COLOR'] ?? '') === '';
+  #drawn = 0;
+
+  /** @param description shown at the right of the title, e.g. the driver's name */
+  constructor(out: WriteStream, description: string) {
+    this.#out = out;
+    this.#description = description;
+    this.#logLines = positiveInteger(process.env['BUILDKIT_TTY_LOG_LINES']) ?? LOG_LINES;
+    this.sink = this.#trace;
+    this.#timer = setInterval(() => this.#draw(false), REDRAW_MS);
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.#draw(true);
+    this.#out.write(errorReport(this.#trace));
+  }
+
+  #draw(last: boolean): void {
+    const width = Math.max(20, this.#out.columns);
+    const height = Math.max(4, this.#out.rows);
+    const now = new Date();
+    const blocks = this.#trace.started.filter((row) => !row.hidden).map((row) => this.#block(row, now));
+    const body = last ? blocks.flatMap((block) => block.lines) : fit(blocks, height - 2);
+    const lines = [this.#title(now, last), ...body].map((line) => this.#paint(line, width));
+    // Rewriting each line up to its end, then clearing what is below, does not flicker as clearing first would.
+    const up = this.#drawn > 0 ? `${ESC}${this.#drawn}A\r` : '';
+    const text = lines.filter((line) => line !== undefined).map((line) => `${line}${ESC}K\n`);
+    this.#drawn = last ? 0 : text.length;
+    this.#out.write(`${ESC}?25l${up}${text.join('')}${ESC}J${ESC}?25h`);
+  }
+
+  #title(now: Date, last: boolean): Line {
+    const rows = [...this.#trace.rows.values()].filter((row) => !row.hidden);
+    const completed = rows.filter(isCompleted).length;
+    const start = this.#trace.startTime ?? now;
+    const seconds = ((now.getTime() - start.getTime()) / 1000).toFixed(1);
+    const finished = last && completed > 0 && completed === rows.length ? ' FINISHED' : '';
+    return {
+      text: `[+] Building ${seconds}s (${completed}/${rows.length})${finished}`,
+      timer: this.#description,
+      style: 'none',
+    };
+  }
+
+  #block(row: Row, now: Date): Block {
+    const done = isCompleted(row);
+    let name = row.name.replaceAll('\t', ' ');
+    let style: Style = done ? 'done' : 'none';
+    if (row.error !== '') {
+      style = isCanceled(row) ? 'canceled' : 'error';
+      name = `${isCanceled(row) ? 'CANCELED' : 'ERROR'} ${name}`;
+    } else if (row.cached) {
+      name = `CACHED ${name}`;
+    }
+    const lines: Line[] = [{ text: ` => ${name}`, timer: timer(row.intervals, now), style }];
+    for (const status of row.statuses.values()) {
+      if (status.started === undefined) continue;
+      lines.push({
+        text: ` => => ${status.id}${bytesText(status)}`,
+        timer: timer([{ start: status.started, stop: status.completed }], now),
+        style: status.completed === undefined ? 'none' : 'done',
+      });
+    }
+    for (const warning of row.warnings) {
+      lines.push({ text: ` => => WARN: ${warning.short}`, timer: '', style: 'canceled' });
+    }
+    const log = done ? [] : row.tail.slice(-this.#logLines);
+    return {
+      row,
+      lines,
+      log: log.map((line) => ({
+        text: ` => => # ${printable(line.replace(/^\S+ /, ''))}`,
+        timer: '',
+        style: 'faint',
+      })),
+    };
+  }
+
+  #paint(line: Line, width: number): string | undefined {
+    const room = width - line.timer.length - 2;
+    if (room < MIN_NAME_COLUMNS) return undefined;
+    const text = Array.from(line.text).slice(0, room).join('').padEnd(room);
+    const whole = line.timer === '' ? text.trimEnd() : `${text} ${line.timer}`;
+    const style = this.#color ? STYLES[line.style] : '';
+    return style === '' ? whole : `${style}${whole}${ESC}0m`;
+  }
+}
+
+/** The rows that fit into `height` lines: all running steps first, then as much log, then the latest finished. */
+function fit(blocks: Block[], height: number): Line[] {
+  const running = blocks.filter(({ row }) => isStarted(row) && !isCompleted(row));
+  const failed = blocks.filter(({ row }) => isCompleted(row) && row.error !== '' && !isCanceled(row));
+  const must = new Set([...failed, ...running]);
+  let room = height - [...must].reduce((sum, block) => sum + block.lines.length, 0);
+
+  const logs = new Map<Block, Line[]>();
+  for (let round = 1; room > 1 && running.some((block) => block.log.length >= round); round++) {
+    // One line more for each running step, so that a chatty one does not take all the room.
+    for (const block of running) {
+      if (block.log.length < round || room <= 1) continue;
+      logs.set(block, block.log.slice(-round));
+      room--;
+    }
+  }
+
+  const finished = blocks.filter((block) => !must.has(block));
+  const all = finished.reduce((sum, block) => sum + block.lines.length, 0);
+  const shown = new Set<Block>();
+  let left = all <= room ? room : room - 1;
+  for (const block of finished.toReversed()) {
+    if (block.lines.length > left) break;
+    shown.add(block);
+    left -= block.lines.length;
+  }
+
+  const folded = finished.filter((block) => !shown.has(block));
+  const cached = folded.filter(({ row }) => row.cached).length;
+  const head: Line[] =
+    folded.length === 0
+      ? []
+      : [
+          {
+            text: ` => ${folded.length} finished${cached > 0 ? `, ${cached} of them CACHED` : ''}`,
+            timer: '',
+            style: 'done',
+          },
+        ];
+  const rest = blocks
+    .filter((block) => must.has(block) || shown.has(block))
+    .flatMap((block) => [...block.lines, ...(logs.get(block) ?? [])]);
+  return [...head, ...rest].slice(0, Math.max(0, height));
+}
+
+function bytesText(status: StatusEvent): string {
+  if (status.total !== 0) return ` ${formatBytes(status.current)} / ${formatBytes(status.total)}`;
+  return status.current === 0 ? '' : ` ${formatBytes(status.current)}`;
+}
+
+function timer(intervals: readonly Interval[], now: Date): string {
+  const seconds = totalSeconds(intervals, now);
+  return `${(seconds < 0.05 ? 0 : seconds).toFixed(1)}s`;
+}
+
+/** A log line without control sequences; what follows the last carriage return is what a terminal would show. */
+function printable(line: string): string {
+  const visible = line.trimEnd().split('\r').at(-1) ?? '';
+  // oxlint-disable-next-line no-control-regex
+  return visible.replace(/\u001b\[[0-9;?]*[a-zA-Z]/g, '').replace(/[\u0000-\u001f\u007f]/g, ' ');
+}
+
+function positiveInteger(text: string | undefined): number | undefined {
+  const value = Number(text);
+  return Number.isInteger(value) && value > 0 ? value : undefined;
+}
