@@ -7,14 +7,16 @@
  * paths, and child_process freely.
  */
 
+import type { Transferable } from 'node:worker_threads';
+
 /** `cpu`: a thread runs one job at a time. `exec`: one thread, many jobs at once that mostly wait for children. */
 export type Lane = 'cpu' | 'exec';
 
 export interface JobContext {
   /** Aborted when the caller gives up; a synchronous job polls `signal.aborted`. */
   readonly signal: AbortSignal;
-  /** Sends a message to the caller's `onMessage`; structured clone. */
-  post(message: unknown): void;
+  /** Sends a message to the caller's `onMessage`; structured clone, except for what is in `transfer`. */
+  post(message: unknown, transfer?: readonly Transferable[]): void;
   /** Messages that the caller sends while the job runs. */
   onMessage(handler: (message: unknown) => void): void;
 }
@@ -26,7 +28,12 @@ export type Job<Args, Result> = (args: Args, context: JobContext) => Result | Pr
 export type JobMap = Record<string, Job<never, unknown>>;
 
 export interface JobPool {
-  /** @throws the job's error, rebuilt with its CairnError code and message; CANCELED when the signal fires. */
+  /**
+   * Runs a job to its end. A job that has begun is told of an abort and waited for, so that nothing of it is
+   * left when the promise rejects.
+   * @throws the job's error, rebuilt: CairnError code, hint and message, `errno`-style fields, and the other
+   *   plain own properties (`exitCode`); CANCELED when the signal fires.
+   */
   run<Args, Result>(
     name: string,
     args: Args,
