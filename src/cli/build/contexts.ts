@@ -1,0 +1,227 @@
+/** The build context, the Dockerfile and `--build-context`: what the client offers and what the frontend is told. */
+import { randomUUID } from 'node:crypto';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { CairnError } from '../../errors/error.ts';
+import { familiarReference, parseNamed } from '../../registry/reference.ts';
+
+export interface Contexts {
+  frontendAttrs: Record<string, string>;
+  localDirectories: Record<string, string>;
+  ociLayouts: Record<string, string>;
+  /** How messages name the Dockerfile: the path as the user would write it. */
+  dockerfileName: string;
+  /** Removes temporary directories. */
+  release(): void;
+}
+
+export interface ContextFlags {
+  /** PATH, URL or `-`. */
+  context: string;
+  /** `-f`; empty: `PATH/Dockerfile`. */
+  file: string;
+  buildContexts: string[];
+  stdin: () => Promise<Uint8Array>;
+}
+
+const usage = (message: string, hint?: string) => new CairnError(message, { code: 'USAGE', hint });
+
+/** @throws CairnError USAGE, UNSUPPORTED */
+export async function prepareContexts(flags: ContextFlags): Promise<Contexts> {
+  const temporary: string[] = [];
+  const contexts: Contexts = {
+    frontendAttrs: {},
+    localDirectories: {},
+    ociLayouts: {},
+    dockerfileName: flags.file,
+    release: () => temporary.forEach((path) => rmSync(path, { recursive: true, force: true })),
+  };
+  try {
+    await mainContext(flags, contexts, temporary);
+    namedContexts(flags.buildContexts, contexts);
+  } catch (error) {
+    contexts.release();
+    throw error;
+  }
+  return contexts;
+}
+
+async function mainContext(
+  { context, file, stdin }: ContextFlags,
+  out: Contexts,
+  temporary: string[],
+): Promise<void> {
+  const attrs = out.frontendAttrs;
+  let inline: Uint8Array | undefined;
+  let directory: string | undefined;
+  let name = 'Dockerfile';
+
+  if (context === '-') {
+    if (file === '-') throw usage("invalid argument: can't use stdin for both build context and dockerfile");
+    const bytes = await stdin();
+    if (isArchive(bytes)) {
+      directory = undefined;
+      await archiveContext(bytes, out, temporary);
+      if (file !== '') name = file;
+    } else {
+      if (file !== '') {
+        throw usage('ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles');
+      }
+      inline = bytes;
+      out.localDirectories['context'] = temporaryDirectory(temporary);
+    }
+  } else if (isRemote(context)) {
+    attrs['context'] = context;
+    if (file === '-') inline = await stdin();
+    else if (isAbsolute(file)) {
+      directory = dirname(file);
+      name = basename(file);
+      attrs['dockerfilekey'] = 'dockerfile';
+    } else if (file !== '') name = file;
+  } else {
+    const found = statSync(context, { throwIfNoEntry: false });
+    if (found === undefined)
+      throw usage(`unable to prepare context: path ${JSON.stringify(context)} not found`);
+    if (!found.isDirectory()) {
+      throw usage(
+        `unable to prepare context: path ${JSON.stringify(context)} is a file, not a directory`,
+        'name the Dockerfile with -f',
+      );
+    }
+    out.localDirectories['context'] = context;
+    if (file === '-') inline = await stdin();
+    else if (file === '') {
+      directory = context;
+      out.dockerfileName = join(context, 'Dockerfile');
+    } else {
+      directory = dirname(file);
+      name = basename(file);
+    }
+  }
+
+  if (/^https?:\/\//.test(file)) {
+    throw new CairnError('a URL as --file is not supported', {
+      code: 'UNSUPPORTED',
+      hint: 'download it, or pipe it in with -f -',
+    });
+  }
+  if (inline !== undefined) {
+    directory = temporaryDirectory(temporary);
+    name = 'Dockerfile';
+    out.dockerfileName = file === '-' ? 'stdin' : 'Dockerfile';
+    writeFileSync(join(directory, name), inline);
+    attrs['dockerfilekey'] = 'dockerfile';
+  }
+  if (directory !== undefined) {
+    out.localDirectories['dockerfile'] = directory;
+    name = lowercaseFallback(directory, name);
+  }
+  attrs['filename'] = name;
+}
+
+/** buildx takes `dockerfile` where there is no `Dockerfile`. */
+function lowercaseFallback(directory: string, name: string): string {
+  if (name !== 'Dockerfile' || !existsSync(directory)) return name;
+  const names = readdirSync(directory);
+  return !names.includes(name) && names.includes('dockerfile') ? 'dockerfile' : name;
+}
+
+function namedContexts(values: string[], out: Contexts): void {
+  for (const value of values.filter((text) => text !== '')) {
+    const equals = value.indexOf('=');
+    if (equals === -1) throw usage(`invalid context value: ${value}, expected key=value`);
+    const name = familiarReference(parseNamed(value.slice(0, equals))).replace(/:latest$/, '');
+    const target = value.slice(equals + 1);
+    out.frontendAttrs['frontend.caps'] = 'moby.buildkit.frontend.contexts+forward';
+    if (isRemote(target) || target.startsWith('docker-image://')) {
+      out.frontendAttrs[`context:${name}`] = target;
+    } else if (target.startsWith('target:')) {
+      throw usage(`invalid context ${value}: target: names a target of a bake file`);
+    } else if (target.startsWith('oci-layout://')) {
+      out.frontendAttrs[`context:${name}`] = ociLayoutContext(target, out);
+    } else {
+      const found = statSync(target, { throwIfNoEntry: false });
+      if (found === undefined)
+        throw usage(`failed to get build context ${name}: path ${JSON.stringify(target)} not found`);
+      if (!found.isDirectory())
+        throw usage(`failed to get build context ${name}: ${JSON.stringify(target)} is not a directory`);
+      const local = name === 'context' || name === 'dockerfile' ? `_${name}` : name;
+      out.localDirectories[local] = target;
+      out.frontendAttrs[`context:${name}`] = `local:${local}`;
+    }
+  }
+}
+
+/** `oci-layout://PATH[:TAG][@DIGEST]` → the reference the frontend gets, with a store id in place of the path. */
+function ociLayoutContext(target: string, out: Contexts): string {
+  const match = /^oci-layout:\/\/(.*?)(?::([\w][\w.-]{0,127}))?(?:@([a-z0-9]+:[0-9a-f]{32,}))?$/.exec(target);
+  const path = match?.[1] ?? '';
+  const indexPath = join(path, 'index.json');
+  if (path === '' || !existsSync(indexPath)) {
+    throw usage(
+      `oci-layout reference ${JSON.stringify(target)} could not be resolved: ${indexPath} not found`,
+    );
+  }
+  const storeId = randomUUID().replaceAll('-', '');
+  const digest = match?.[3] ?? layoutDigest(indexPath, match?.[2] ?? 'latest', target);
+  out.ociLayouts[storeId] = path;
+  return `oci-layout://${storeId}${match?.[2] === undefined ? '' : `:${match[2]}`}@${digest}`;
+}
+
+interface LayoutIndex {
+  manifests?: { digest: string; annotations?: Record<string, string> }[];
+}
+
+/** By the annotation ref.name; a layout with one manifest needs none. */
+function layoutDigest(indexPath: string, tag: string, target: string): string {
+  const index = JSON.parse(readFileSync(indexPath, 'utf8')) as LayoutIndex;
+  const manifests = index.manifests ?? [];
+  const named = manifests.find(({ annotations }) => {
+    const ref = annotations?.['org.opencontainers.image.ref.name'];
+    return ref === tag || (ref !== undefined && ref.endsWith(`:${tag}`) && manifests.length === 1);
+  });
+  const found = named ?? (manifests.length === 1 ? manifests[0] : undefined);
+  if (found === undefined) {
+    const names = manifests.map(
+      ({ annotations }) => annotations?.['org.opencontainers.image.ref.name'] ?? '?',
+    );
+    throw usage(
+      `oci-layout reference ${JSON.stringify(target)} could not be resolved: no manifest is named ${JSON.stringify(tag)}`,
+      `the layout has ${names.slice(0, 10).join(', ')}; name one with :TAG or @DIGEST`,
+    );
+  }
+  return found.digest;
+}
+
+async function archiveContext(bytes: Uint8Array, out: Contexts, temporary: string[]): Promise<void> {
+  const directory = temporaryDirectory(temporary);
+  const archive = join(directory, 'context');
+  writeFileSync(archive, bytes);
+  out.frontendAttrs['context'] = `http://buildkit-session/${basename(directory)}`;
+  out.localDirectories[`stdin:${basename(directory)}`] = archive;
+  await Promise.resolve();
+}
+
+function temporaryDirectory(temporary: string[]): string {
+  const directory = mkdtempSync(join(tmpdir(), 'cairn-'));
+  temporary.push(directory);
+  return directory;
+}
+
+/** http(s) URLs and git references, as buildx tells them from paths. */
+function isRemote(context: string): boolean {
+  return (
+    /^(https?|git|ssh):\/\//.test(context) ||
+    /^[\w.-]+@[\w.-]+:/.test(context) ||
+    context.startsWith('github.com/')
+  );
+}
+
+/** The archive formats that the docker CLI recognises on stdin: bzip2, gzip, xz, and tar by its magic. */
+function isArchive(bytes: Uint8Array): boolean {
+  const starts = (...magic: number[]) => magic.every((byte, i) => bytes[i] === byte);
+  if (starts(0x42, 0x5a, 0x68) || starts(0x1f, 0x8b, 0x08) || starts(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00))
+    return true;
+  return Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar';
+}

@@ -1,0 +1,236 @@
+/** Flags of one invocation → the build request and what the client offers. */
+import { randomUUID } from 'node:crypto';
+import { CairnError } from '../../errors/error.ts';
+import type { BuildRequest } from '../../engine/contract.ts';
+import type { ClientInputs } from '../../drivers/contract.ts';
+import { formatReference, parseReference } from '../../registry/reference.ts';
+import { didYouMean } from '../suggest.ts';
+import { parseBool, parseMemory } from '../go_values.ts';
+import { annotations, entitlements, extraHosts, keyValues, ulimits } from './attributes.ts';
+import { parseCacheEntries } from './cache_entries.ts';
+import { parseCall, type Call } from './call.ts';
+import { prepareContexts } from './contexts.ts';
+import type { BuildFlags } from './flags.ts';
+import { parseOutputs, type Output } from './outputs.ts';
+import { parseSecrets, parseSsh } from './secrets.ts';
+
+export interface PreparedBuild {
+  request: BuildRequest;
+  inputs: ClientInputs;
+  call: Call | undefined;
+  dockerfileName: string;
+  release(): void;
+}
+
+export interface Invocation {
+  /** PATH, URL or `-`. */
+  context: string;
+  flags: BuildFlags;
+  env: NodeJS.ProcessEnv;
+  stdin: () => Promise<Uint8Array>;
+  stdoutIsTerminal: boolean;
+}
+
+const usage = (message: string, hint?: string) => new CairnError(message, { code: 'USAGE', hint });
+
+/** @throws CairnError USAGE, UNSUPPORTED; nothing was made then */
+export async function prepareBuild({
+  context,
+  flags,
+  env,
+  stdin,
+  stdoutIsTerminal,
+}: Invocation): Promise<PreparedBuild> {
+  refuseUnsupported(flags);
+  const call = flags.check === true ? parseCall('check') : parseCall(flags.call);
+  const buildArgs = keyValues(flags.buildArg, '--build-arg', env);
+  const epoch = env['SOURCE_DATE_EPOCH'];
+  if (epoch !== undefined && epoch !== '') buildArgs['SOURCE_DATE_EPOCH'] ??= epoch;
+
+  const outputs = parseOutputs({
+    outputs: flags.output,
+    push: flags.push === true,
+    load: flags.load === true,
+    stdoutIsTerminal,
+  });
+  if (flags.iidfile !== '' && outputs.some(({ export: { type } }) => type === 'local' || type === 'tar')) {
+    throw usage('local and tar exporters are incompatible with image ID file');
+  }
+  nameImages(outputs, flags.tag);
+  const imageAnnotations = annotations(flags.annotation);
+  for (const {
+    export: { attrs },
+  } of outputs)
+    Object.assign(attrs, imageAnnotations);
+
+  const allowed = entitlements(flags.allow);
+  const deletes = outputs.find(
+    ({ export: { type, attrs } }) => type === 'local' && attrs['mode'] === 'delete',
+  );
+  if (deletes !== undefined && !allowed.localDelete) {
+    throw usage('local output mode=delete requires --allow=buildx.local.delete');
+  }
+
+  const cacheTo = parseCacheEntries(flags.cacheTo, '--cache-to');
+  if (parseBool(buildArgs['BUILDKIT_INLINE_CACHE'] ?? '') === true)
+    cacheTo.push({ type: 'inline', attrs: {} });
+  const cacheFrom = parseCacheEntries(flags.cacheFrom, '--cache-from');
+
+  const frontendAttrs = frontendAttributes(flags, buildArgs);
+  if (flags.network === 'host') allowed.entitlements.push('network.host');
+  const ssh = parseSsh(flags.ssh);
+  if (ssh.length === 0 && /^(ssh:\/\/|[\w.-]+@[\w.-]+:)/.test(context))
+    ssh.push({ id: 'default', paths: [] });
+  const secrets = parseSecrets(flags.secret);
+  const contexts = await prepareContexts({
+    context,
+    file: flags.file,
+    buildContexts: flags.buildContext,
+    stdin,
+  });
+  const exports = outputs.filter(({ export: { type } }) => type !== 'cacheonly');
+  return {
+    request: {
+      ref: randomUUID().replaceAll('-', ''),
+      frontendAttrs: { ...frontendAttrs, ...contexts.frontendAttrs },
+      exports: call === undefined ? exports.map((output) => output.export) : [],
+      cacheTo: call === undefined ? cacheTo : [],
+      cacheFrom,
+      entitlements: allowed.entitlements,
+      ...(call === undefined ? {} : { subrequest: { name: call.name } }),
+    },
+    inputs: {
+      localDirectories: contexts.localDirectories,
+      ociLayouts: contexts.ociLayouts,
+      secrets,
+      ssh,
+      outputs: exports.map((output) => output.place),
+    },
+    call,
+    dockerfileName: contexts.dockerfileName,
+    release: contexts.release,
+  };
+}
+
+function frontendAttributes(flags: BuildFlags, buildArgs: Record<string, string>): Record<string, string> {
+  const attrs: Record<string, string> = {};
+  const set = (key: string, value: string) => {
+    if (value !== '') attrs[key] = value;
+  };
+  set('cgroup-parent', flags.cgroupParent);
+  if (parseBool(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? '') === true) attrs['multi-platform'] = 'true';
+  for (const [key, value] of Object.entries(buildArgs)) attrs[`build-arg:${key}`] = value;
+  for (const [key, value] of Object.entries(keyValues(flags.label, '--label'))) attrs[`label:${key}`] = value;
+  if (flags.pull === true) attrs['image-resolve-mode'] = 'pull';
+  set('target', flags.target);
+  if (flags.noCache && flags.noCacheFilter.length > 0) {
+    throw usage('--no-cache and --no-cache-filter cannot currently be used together');
+  }
+  set('no-cache', flags.noCacheFilter.join(','));
+  if (flags.noCache) attrs['no-cache'] = '';
+  set(
+    'platform',
+    flags.platform
+      .flatMap((value) => value.split(','))
+      .filter((value) => value !== '')
+      .join(','),
+  );
+  if (flags.network === 'host' || flags.network === 'none') attrs['force-network-mode'] = flags.network;
+  else if (flags.network !== 'default' && flags.network !== '') {
+    throw usage(`network mode ${JSON.stringify(flags.network)} not supported: must be default, host or none`);
+  }
+  set(
+    'add-hosts',
+    extraHosts(flags.addHost.flatMap((value) => (value.includes('=') ? [value] : value.split(',')))),
+  );
+  if (flags.shmSize !== '') {
+    const bytes = parseMemory(flags.shmSize, '--shm-size');
+    if (bytes > 0) attrs['shm-size'] = String(bytes);
+  }
+  set('ulimit', ulimits(flags.ulimit));
+  Object.assign(attrs, resourceLimits(flags));
+  return attrs;
+}
+
+const RESOURCES = [
+  'memory',
+  'memory-swap',
+  'cpu-shares',
+  'cpu-period',
+  'cpu-quota',
+  'cpuset-cpus',
+  'cpuset-mems',
+];
+
+/** `--resource` and docker build's own flags for the same limits; the later `--resource` counts. */
+function resourceLimits(flags: BuildFlags): Record<string, string> {
+  const entries = [
+    ['memory', flags.memory],
+    ['memory-swap', flags.memorySwap],
+    ['cpu-shares', flags.cpuShares],
+    ['cpu-period', flags.cpuPeriod],
+    ['cpu-quota', flags.cpuQuota],
+    ['cpuset-cpus', flags.cpusetCpus],
+    ['cpuset-mems', flags.cpusetMems],
+  ].flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]));
+  const attrs: Record<string, string> = {};
+  for (const entry of [...entries, ...flags.resource]) {
+    const equals = entry.indexOf('=');
+    if (equals === -1) throw usage(`invalid resource ${JSON.stringify(entry)}, expected key=value`);
+    const key = entry.slice(0, equals).trim();
+    const value = entry.slice(equals + 1).trim();
+    if (!RESOURCES.includes(key))
+      throw usage(`unknown resource ${JSON.stringify(key)}`, didYouMean(key, RESOURCES));
+    const attr = key === 'memory-swap' ? 'memswap' : key.replaceAll('-', '');
+    if (key.startsWith('memory')) {
+      attrs[attr] = value === '-1' ? value : String(parseMemory(value, `resource ${key}`));
+    } else if (key.startsWith('cpuset')) {
+      attrs[attr] = value;
+    } else {
+      if (!/^-?\d+$/.test(value)) throw usage(`invalid value ${JSON.stringify(value)} for resource ${key}`);
+      attrs[attr] = value;
+    }
+    if (attrs[attr] === '0' || attrs[attr] === '') delete attrs[attr];
+  }
+  return attrs;
+}
+
+/** Puts the tags into the image exporters' `name`. */
+function nameImages(outputs: Output[], tags: string[]): void {
+  const names = tags.map((tag) => {
+    try {
+      return formatReference(parseReference(tag));
+    } catch (cause) {
+      throw new CairnError(
+        `invalid tag ${JSON.stringify(tag)}: ${cause instanceof Error ? cause.message : ''}`,
+        { code: 'USAGE', cause },
+      );
+    }
+  });
+  for (const {
+    export: { type, attrs },
+  } of outputs) {
+    if (type !== 'image' && type !== 'oci' && type !== 'docker') continue;
+    if (names.length > 0) attrs['name'] = names.join(',');
+    else if (type === 'image' && (attrs['name'] ?? '') === '' && parseBool(attrs['push'] ?? '') === true) {
+      throw usage('tag is needed when pushing to registry', 'add -t REGISTRY/NAME:TAG');
+    }
+  }
+}
+
+function refuseUnsupported(flags: BuildFlags): void {
+  const off = (value: string) => value === '' || parseBool(value) === false;
+  const attestation = [...flags.attest];
+  if (!off(flags.provenance)) attestation.push(`type=provenance,${flags.provenance}`);
+  if (!off(flags.sbom)) attestation.push(`type=sbom,${flags.sbom}`);
+  for (const value of attestation) {
+    if (/(^|,)disabled=(true|1)(,|$)/.test(value)) continue;
+    throw new CairnError(`attestations are not supported: ${JSON.stringify(value)}`, {
+      code: 'UNSUPPORTED',
+      hint: 'leave --attest, --provenance and --sbom out, or set them to false',
+    });
+  }
+  if (flags.policy.some((value) => !/(^|,)disabled=(true|1)(,|$)/.test(value))) {
+    throw new CairnError('--policy is not supported', { code: 'UNSUPPORTED' });
+  }
+}

@@ -1,0 +1,110 @@
+/** The command line: global flags, commands, exit codes. Each command's code is loaded when it is called. */
+import { Command, CommanderError } from 'commander';
+import { CairnError } from '../errors/error.ts';
+import { normalizeBooleans } from './argv.ts';
+import { defineBuildFlags, type BuildFlags } from './build/flags.ts';
+import { reportError } from './errors.ts';
+import { VERSION } from './version.ts';
+
+export interface GlobalFlags {
+  debug?: true;
+  root?: string;
+  config?: string;
+  builder?: string;
+}
+
+function program(): Command {
+  const root = new Command('cairn');
+  root
+    .description("Builds container images from Dockerfiles without a daemon, with BuildKit's build cache")
+    .version(VERSION, '-v, --version')
+    .option('-D, --debug', 'show stack traces and debug output')
+    .option('--root <directory>', 'the store (default: CAIRN_ROOT, else where XDG says)')
+    .option('--config <file>', 'registries and limits, in the syntax of buildkitd.toml')
+    .option('--builder <name>', 'accepted for docker buildx; only the embedded builder exists')
+    .enablePositionalOptions()
+    .showSuggestionAfterError(true)
+    .exitOverride();
+
+  const build = new Command('build')
+    .alias('b')
+    .description('start a build')
+    .argument('<path|url|->', 'the build context');
+  defineBuildFlags(build)
+    .option(
+      '--cache-report <file>',
+      'write for each step whether it was a hit or ran, and why (JSON; - for a table)',
+    )
+    .action(async (context: string, flags: BuildFlags & { cacheReport?: string }) => {
+      const { runBuild } = await import('./build/run.ts');
+      process.exitCode = await runBuild(context, flags, globals(root));
+    });
+  root.addCommand(build);
+
+  root.addCommand(
+    new Command('du')
+      .description('disk usage of the store')
+      .option('--filter <filter>', 'show only what matches, e.g. type=regular (repeatable)', collect, [])
+      .option('--format <format>', 'json')
+      .option('--verbose', 'show each record whole')
+      .action(async (flags: { filter: string[]; format?: string; verbose?: true }) => {
+        const { runDu } = await import('./du.ts');
+        await runDu(flags, globals(root));
+      }),
+  );
+  root.addCommand(
+    new Command('prune')
+      .description('remove build cache')
+      .option('-a, --all', 'include internal and frontend images')
+      .option('--filter <filter>', 'remove only what matches, e.g. until=72h (repeatable)', collect, [])
+      .option('-f, --force', 'do not ask')
+      .option('--keep-storage <bytes>', 'keep this much, the most recently used')
+      .option('--reserved-space <bytes>', 'keep at least this much')
+      .option('--max-used-space <bytes>', 'remove down to this much')
+      .option('--min-free-space <bytes>', 'remove until the disk has this much free')
+      .option('--verbose', 'show each record whole')
+      .action(async (flags: Record<string, string | true | string[]>) => {
+        const { runPrune } = await import('./prune.ts');
+        await runPrune(flags, globals(root));
+      }),
+  );
+  for (const command of root.commands) command.exitOverride();
+  return root;
+}
+
+function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}
+
+function globals(root: Command): GlobalFlags {
+  return root.opts<GlobalFlags>();
+}
+
+function booleanFlags(command: Command): Set<string> {
+  const names = [command, ...command.commands]
+    .flatMap(({ options }) => options)
+    .filter((option) => !option.required && !option.optional)
+    .flatMap(({ long, short }) => [long, short]);
+  return new Set(names.filter((name): name is string => typeof name === 'string'));
+}
+
+async function main(argv: string[]): Promise<void> {
+  const root = program();
+  try {
+    const normalized = normalizeBooleans(argv, { booleans: booleanFlags(root) });
+    const name = normalized.find((argument) => !argument.startsWith('-'));
+    await root.parseAsync(normalized, { from: 'user' });
+    if (name === undefined) root.outputHelp();
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed its message; usage errors are exit code 1 as with docker.
+      process.exitCode = error.exitCode === 0 ? 0 : 1;
+      return;
+    }
+    const known = error instanceof CairnError ? error : undefined;
+    reportError(known ?? error, { debug: argv.includes('--debug') || argv.includes('-D') });
+    process.exitCode = known?.code === 'CANCELED' ? 130 : 1;
+  }
+}
+
+await main(process.argv.slice(2));
