@@ -13,8 +13,8 @@ export interface OpContext {
 export interface CacheMapDep {
   /** Combined with the input's key; absent: the whole input. */
   selector?: Digest;
-  /** The content-based ("slow") key of the input, for ops that can be keyed by file contents. */
-  contentDigest?: (input: Tree, context: OpContext) => Promise<Digest>;
+  /** The content-based ("slow") key of the input, for ops that can be keyed by file contents. Undefined: scratch. */
+  contentDigest?: (input: Tree | undefined, context: OpContext) => Promise<Digest>;
 }
 
 /** How an operation is cached (BuildKit's solver.CacheMap). */
