@@ -44,7 +44,10 @@ export function excerpt({ filename, data, ranges }: ErrorSource, name?: string):
   if (ranges.length === 0) return '';
   const lines = Buffer.from(data).toString('utf8').split('\n');
   const from = Math.min(...ranges.map(({ start }) => start.line));
-  const to = Math.min(lines.length, Math.max(...ranges.map(({ start, end }) => Math.max(end.line, start.line))));
+  const to = Math.min(
+    lines.length,
+    Math.max(...ranges.map(({ start, end }) => Math.max(end.line, start.line))),
+  );
   if (from < 1 || from > lines.length) return '';
   const around = from === to ? 2 : 1;
   const first = Math.max(1, from - around);

@@ -62,7 +62,7 @@ async function mainContext(
     const bytes = await stdin();
     if (isArchive(bytes)) {
       directory = undefined;
-      await archiveContext(bytes, out, temporary);
+      archiveContext(bytes, out, temporary);
       if (file !== '') name = file;
     } else {
       if (file !== '') {
@@ -194,13 +194,12 @@ function layoutDigest(indexPath: string, tag: string, target: string): string {
   return found.digest;
 }
 
-async function archiveContext(bytes: Uint8Array, out: Contexts, temporary: string[]): Promise<void> {
+function archiveContext(bytes: Uint8Array, out: Contexts, temporary: string[]): void {
   const directory = temporaryDirectory(temporary);
   const archive = join(directory, 'context');
   writeFileSync(archive, bytes);
   out.frontendAttrs['context'] = `http://buildkit-session/${basename(directory)}`;
   out.localDirectories[`stdin:${basename(directory)}`] = archive;
-  await Promise.resolve();
 }
 
 function temporaryDirectory(temporary: string[]): string {

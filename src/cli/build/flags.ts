@@ -1,5 +1,5 @@
 /** The flags of `cairn build`, by the names and defaults of `docker buildx build`. */
-import { Command, Option } from 'commander';
+import { Option, type Command } from 'commander';
 
 export interface BuildFlags {
   addHost: string[];

@@ -108,7 +108,7 @@ export async function prepareBuild({
     },
     call,
     dockerfileName: contexts.dockerfileName,
-    release: contexts.release,
+    release: () => contexts.release(),
   };
 }
 

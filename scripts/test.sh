@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# `npm test`: checks, unit tests, tests with real servers and containers, golden data. Installs what these need
+# where it may (root on Debian), and says what it skips where it may not.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+packages="runc crun docker-registry skopeo apache2-utils uidmap attr git zstd xz-utils bzip2 libcap2-bin"
+programs="runc crun docker-registry skopeo htpasswd newuidmap setfattr git zstd xz bzip2 setcap"
+
+missing=""
+for program in $programs; do command -v "$program" >/dev/null || missing="$missing $program"; done
+if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  echo "installing what the tests need:$missing"
+  # shellcheck disable=SC2086
+  { apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $packages; } >/tmp/cairn-apt.log 2>&1 || tail -5 /tmp/cairn-apt.log
+  missing=""
+  for program in $programs; do command -v "$program" >/dev/null || missing="$missing $program"; done
+fi
+if [ -n "$missing" ]; then echo "not installed, so tests that need them are skipped:$missing"; fi
+if [ "$(id -u)" != 0 ]; then echo "not root: tests that mount or make devices are skipped"; fi
+
+failed=""
+run() {
+  echo "== $1"
+  shift
+  "$@" || failed="$failed $1"
+}
+
+run build npm run --silent build
+run check npm run --silent check -- types lint format
+run unit node --test --test-isolation=none --test-reporter=spec 'src/**/*.test.ts' 'scripts/**/*.test.ts'
+run real node --test --test-concurrency=1 --test-reporter=spec 'test/**/*.test.ts'
+run conformance npm run --silent conformance -- test/conformance
+
+if [ -n "$failed" ]; then
+  echo "FAILED:$failed"
+  exit 1
+fi
+echo "all passed"

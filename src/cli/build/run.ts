@@ -1,0 +1,179 @@
+/** `cairn build`: prepares the request, runs it with a display, writes what was asked for. */
+import { rmSync, writeFileSync } from 'node:fs';
+import { CairnError } from '../../errors/error.ts';
+import type { BuildResult } from '../../engine/contract.ts';
+import type { WarningEvent } from '../../progress/events.ts';
+import { createDisplay, PROGRESS_MODES, type Display, type ProgressMode } from '../../progress/display.ts';
+import { warningJson } from '../../progress/rawjson.ts';
+import { reportError, excerpt } from '../errors.ts';
+import { didYouMean } from '../suggest.ts';
+import { parseBool } from '../go_values.ts';
+import type { GlobalFlags } from '../main.ts';
+import type { BuildFlags } from './flags.ts';
+import { prepareBuild, type PreparedBuild } from './request.ts';
+import { printCall } from './call_output.ts';
+import { writeCacheReport } from './cache_report.ts';
+
+/** More than this on standard input is no build context or Dockerfile that fits into memory. */
+const MAX_STDIN_BYTES = 2 * 1024 ** 3 - 1;
+
+/** @returns the exit code @throws CairnError USAGE before anything is built */
+export async function runBuild(
+  context: string,
+  flags: BuildFlags & { cacheReport?: string },
+  globals: GlobalFlags,
+): Promise<number> {
+  const mode = displayMode(flags);
+  if (flags.iidfile !== '') rmSync(flags.iidfile, { force: true });
+  const prepared = await prepareBuild({
+    context,
+    flags,
+    env: process.env,
+    stdin: readStdin,
+    stdoutIsTerminal: process.stdout.isTTY,
+  });
+  const abort = new AbortController();
+  const stop = (signal: NodeJS.Signals) => {
+    if (abort.signal.aborted) process.exit(130);
+    abort.abort(new CairnError(`canceled by ${signal}`, { code: 'CANCELED' }));
+  };
+  process.on('SIGINT', stop).on('SIGTERM', stop);
+  const display = await createDisplay({
+    mode,
+    out: process.stderr,
+    description: { plain: 'building with the embedded builder', tty: 'embedded' },
+  });
+  try {
+    const result = await build(prepared, globals, display, abort.signal);
+    display.close();
+    if (prepared.call === undefined) printWarnings(display.warnings, mode, globals.debug === true);
+    writeResults(result, flags, display, prepared);
+    return prepared.call === undefined ? 0 : printCall(prepared.call, result, prepared.dockerfileName);
+  } catch (error) {
+    display.close();
+    reportError(
+      abort.signal.aborted
+        ? new CairnError('failed to solve: Canceled: context canceled', { code: 'CANCELED', cause: error })
+        : error,
+      {
+        debug: globals.debug === true,
+        prefix: 'failed to build: failed to solve: ',
+        dockerfileName: prepared.dockerfileName,
+      },
+    );
+    return abort.signal.aborted ? 130 : 1;
+  } finally {
+    process.off('SIGINT', stop).off('SIGTERM', stop);
+    prepared.release();
+  }
+}
+
+async function build(
+  { request, inputs }: PreparedBuild,
+  globals: GlobalFlags,
+  display: Display,
+  signal: AbortSignal,
+): Promise<BuildResult> {
+  const { createEmbeddedDriver } = await import('../../drivers/embedded/driver.ts');
+  const driver = await createEmbeddedDriver({
+    ...(globals.root === undefined ? {} : { root: globals.root }),
+    ...(globals.config === undefined ? {} : { config: globals.config }),
+    env: process.env,
+  });
+  try {
+    return await driver.build(request, inputs, display.sink, signal);
+  } finally {
+    await driver.close();
+  }
+}
+
+function displayMode(flags: BuildFlags): ProgressMode {
+  let text = flags.progress;
+  if (text === 'auto' && (process.env['BUILDKIT_PROGRESS'] ?? '') !== '')
+    text = process.env['BUILDKIT_PROGRESS'] ?? text;
+  const mode = PROGRESS_MODES.find((known) => known === text);
+  if (mode === undefined) {
+    throw new CairnError(`invalid progress mode ${text}`, {
+      code: 'USAGE',
+      hint: didYouMean(text, PROGRESS_MODES) ?? `modes are ${PROGRESS_MODES.join(', ')}`,
+    });
+  }
+  if (flags.quiet === true && flags.progress !== 'auto' && flags.progress !== 'quiet') {
+    throw new CairnError(`progress=${flags.progress} and quiet cannot be used together`, { code: 'USAGE' });
+  }
+  return flags.quiet === true ? 'quiet' : mode;
+}
+
+function writeResults(
+  result: BuildResult,
+  flags: BuildFlags & { cacheReport?: string },
+  display: Display,
+  prepared: PreparedBuild,
+): void {
+  const { metadata } = result;
+  // The id that docker shows: the config's digest where there is one.
+  const imageId = metadata['containerimage.config.digest'] ?? metadata['containerimage.digest'] ?? '';
+  const quiet = flags.quiet === true || flags.progress === 'quiet';
+  if (quiet && prepared.call === undefined) process.stdout.write(`${imageId}\n`);
+  if (flags.iidfile !== '') writeFileSync(flags.iidfile, imageId);
+  if (flags.metadataFile !== '') {
+    const decoded: Record<string, unknown> = {
+      ...decodeMetadata(metadata),
+      'buildx.build.ref': `embedded/embedded/${prepared.request.ref}`,
+    };
+    if (parseBool(process.env['BUILDX_METADATA_WARNINGS'] ?? '') === true && display.warnings.length > 0) {
+      decoded['buildx.build.warnings'] = display.warnings.map(warningJson);
+    }
+    const sorted = Object.fromEntries(Object.entries(decoded).sort(([a], [b]) => (a < b ? -1 : 1)));
+    writeFileSync(flags.metadataFile, JSON.stringify(sorted, undefined, 2));
+  }
+  if (flags.cacheReport !== undefined) writeCacheReport(flags.cacheReport, result.steps);
+}
+
+/** Values that are base64 of a JSON object or array of objects are written as that, as buildx does. */
+function decodeMetadata(metadata: Record<string, string>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(metadata).map(([key, value]) => {
+      try {
+        const parsed: unknown = JSON.parse(Buffer.from(value, 'base64').toString('utf8'));
+        if (typeof parsed === 'object' && parsed !== null) return [key, parsed];
+      } catch {
+        // An ordinary string.
+      }
+      return [key, value];
+    }),
+  );
+}
+
+function printWarnings(warnings: readonly WarningEvent[], mode: ProgressMode, debug: boolean): void {
+  if (warnings.length === 0 || mode === 'quiet' || mode === 'none' || mode === 'rawjson') return;
+  const title = warnings.length === 1 ? '1 warning found' : `${warnings.length} warnings found`;
+  let text = `\n ${title}${debug ? '' : ' (use --debug to expand)'}:\n`;
+  for (const warning of warnings) {
+    text += ` - ${warning.short}\n`;
+    if (!debug) continue;
+    for (const line of warning.detail ?? []) text += `${line}\n`;
+    if (warning.url !== undefined && warning.url !== '') text += `More info: ${warning.url}\n`;
+    if (warning.source !== undefined && warning.ranges !== undefined) {
+      text += excerpt({ ...warning.source, ranges: warning.ranges });
+    }
+    text += '\n';
+  }
+  process.stderr.write(text);
+}
+
+async function readStdin(): Promise<Uint8Array> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > MAX_STDIN_BYTES) {
+      throw new CairnError('standard input is larger than 2 GiB', {
+        code: 'USAGE',
+        hint: 'give the context as a directory or URL',
+      });
+    }
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks);
+}

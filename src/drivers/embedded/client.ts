@@ -1,0 +1,204 @@
+/** The BuildClient of the embedded driver: context directories, credentials, secrets and outputs straight from this machine. */
+import { spawn } from 'node:child_process';
+import { createWriteStream, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { PassThrough, type Writable } from 'node:stream';
+import { CairnError, messageOf, registerSecret } from '../../errors/error.ts';
+import type { BuildClient } from '../../engine/contract.ts';
+import type { CredentialSource } from '../../registry/contract.ts';
+import type { ClientInputs, OutputPlace, SecretSpec } from '../contract.ts';
+
+/** A secret larger than this is refused, as by BuildKit's client (session/secrets, 500 KiB). */
+const MAX_SECRET_BYTES = 500 * 1024;
+
+export interface EmbeddedClient extends BuildClient {
+  /** Moves finished output files into place, or removes what a failed build wrote. */
+  finish(success: boolean): Promise<void>;
+}
+
+/** @throws CairnError USAGE when a secret's or an agent's file is not there: before anything is built */
+export function createEmbeddedClient(inputs: ClientInputs, env: NodeJS.ProcessEnv): EmbeddedClient {
+  for (const secret of inputs.secrets) checkSecret(secret, env);
+  const pending: { close(success: boolean): Promise<void> }[] = [];
+  let credentialSource: Promise<CredentialSource> | undefined;
+  const agents = new Map<string, Promise<{ socketPath: string; close(): Promise<void> } | undefined>>();
+
+  return {
+    localDirectory: (name) => {
+      const path = inputs.localDirectories[name];
+      return path === undefined ? undefined : resolve(path);
+    },
+    ociLayout: (id) => {
+      const path = inputs.ociLayouts[id];
+      return path === undefined ? undefined : resolve(path);
+    },
+    async credentials(host) {
+      credentialSource ??= import('../../registry/docker_config.ts').then((module) =>
+        module.createDockerCredentialSource(env),
+      );
+      return (await credentialSource).credentials(host);
+    },
+    async secret(id) {
+      const spec = inputs.secrets.find((secret) => secret.id === id);
+      const value = spec === undefined ? undefined : readSecret(spec, env);
+      if (value !== undefined) registerSecret(Buffer.from(value).toString('utf8'));
+      return value;
+    },
+    async sshSocket(id) {
+      const spec = inputs.ssh.find((ssh) => ssh.id === id);
+      if (spec === undefined) return undefined;
+      let agent = agents.get(id);
+      if (agent === undefined) {
+        agent = import('../../executor/ssh/agent.ts').then((module) => module.openAgent(spec.paths, env));
+        agents.set(id, agent);
+      }
+      return (await agent)?.socketPath;
+    },
+    async file(index) {
+      const output = openOutput(inputs.outputs[index] ?? { kind: 'none' }, env);
+      pending.push(output);
+      return output.stream;
+    },
+    async directory(index) {
+      const place = inputs.outputs[index];
+      if (place?.kind !== 'directory') throw new Error(`exporter ${index} was given no directory`);
+      mkdirSync(place.path, { recursive: true });
+      return resolve(place.path);
+    },
+    async finish(success) {
+      const failures: unknown[] = [];
+      for (const output of pending.splice(0)) {
+        await output.close(success).catch((error: unknown) => failures.push(error));
+      }
+      for (const agent of agents.values()) await (await agent.catch(() => undefined))?.close();
+      if (success && failures.length > 0) throw failures[0];
+    },
+  };
+}
+
+function checkSecret(spec: SecretSpec, env: NodeJS.ProcessEnv): void {
+  if (spec.env !== undefined) return;
+  const path = spec.src ?? (env[spec.id] === undefined ? spec.id : undefined);
+  if (path === undefined) return;
+  const found = statSync(path, { throwIfNoEntry: false });
+  if (found === undefined) {
+    throw new CairnError(`failed to stat ${path} of secret ${JSON.stringify(spec.id)}: no such file`, {
+      code: 'USAGE',
+    });
+  }
+  if (found.size > MAX_SECRET_BYTES) {
+    throw new CairnError(
+      `secret ${JSON.stringify(spec.id)} is too big: ${found.size} bytes, at most ${MAX_SECRET_BYTES}`,
+      {
+        code: 'USAGE',
+      },
+    );
+  }
+}
+
+function readSecret(spec: SecretSpec, env: NodeJS.ProcessEnv): Uint8Array | undefined {
+  if (spec.env !== undefined) {
+    const value = env[spec.env];
+    return value === undefined ? undefined : Buffer.from(value);
+  }
+  if (spec.src === undefined && env[spec.id] !== undefined) return Buffer.from(env[spec.id] ?? '');
+  try {
+    return readFileSync(spec.src ?? spec.id);
+  } catch (cause) {
+    throw new CairnError(`failed to read secret ${JSON.stringify(spec.id)}: ${messageOf(cause)}`, {
+      code: 'NOT_FOUND',
+      cause,
+    });
+  }
+}
+
+interface OpenOutput {
+  stream: Writable;
+  close(success: boolean): Promise<void>;
+}
+
+function openOutput(place: OutputPlace, env: NodeJS.ProcessEnv): OpenOutput {
+  switch (place.kind) {
+    case 'stdout':
+      // Ending the exporter's stream must not close the process's stdout.
+      return { stream: new PassThrough().on('data', writeStdout), close: async () => {} };
+    case 'file':
+      return fileOutput(place.path);
+    case 'load':
+      return loadOutput(place.command, env);
+    case 'none':
+    case 'directory':
+      throw new Error(`an output of kind ${place.kind} has no stream`);
+  }
+}
+
+function writeStdout(this: PassThrough, chunk: Uint8Array): void {
+  if (process.stdout.write(chunk)) return;
+  this.pause();
+  process.stdout.once('drain', () => this.resume());
+}
+
+/** Written beside its final name and renamed at the end: a failed build leaves an earlier file as it was. */
+function fileOutput(path: string): OpenOutput {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const stream = createWriteStream(temporary);
+  return {
+    stream,
+    async close(success) {
+      if (!stream.closed) {
+        stream.end();
+        await new Promise<void>((done) => stream.once('close', () => done()));
+      }
+      if (success) renameSync(temporary, path);
+      else rmSync(temporary, { force: true });
+    },
+  };
+}
+
+/** Pipes into `docker load` or `podman load`. @throws CairnError NOT_FOUND when neither is there */
+function loadOutput(command: string[], env: NodeJS.ProcessEnv): OpenOutput {
+  const [program = '', ...args] = command.length > 0 ? command : findLoader(env);
+  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
+  const errors: Buffer[] = [];
+  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
+  // A loader that dies early is reported by its exit code; EPIPE would only hide that.
+  child.stdin.on('error', () => {});
+  const exited = new Promise<number>((done) => {
+    child.once('error', () => done(127));
+    child.once('close', (code) => done(code ?? 1));
+  });
+  return {
+    stream: child.stdin,
+    async close(success) {
+      if (success) child.stdin.end();
+      else child.kill();
+      const code = await exited;
+      if (success && code !== 0) {
+        throw new CairnError(
+          `${program} load failed with exit code ${code}: ${Buffer.concat(errors).toString('utf8').trim()}`,
+          {
+            code: 'UNAVAILABLE',
+          },
+        );
+      }
+    },
+  };
+}
+
+function findLoader(env: NodeJS.ProcessEnv): string[] {
+  const directories = (env['PATH'] ?? '').split(':').filter((directory) => directory !== '');
+  const has = (name: string) =>
+    directories.some(
+      (directory) => statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() === true,
+    );
+  const dockerSocket =
+    env['DOCKER_HOST'] !== undefined ||
+    statSync('/var/run/docker.sock', { throwIfNoEntry: false }) !== undefined;
+  if (has('docker') && dockerSocket) return ['docker', 'load'];
+  if (has('podman')) return ['podman', 'load'];
+  if (has('docker')) return ['docker', 'load'];
+  throw new CairnError('--load needs docker or podman, and neither is in PATH', {
+    code: 'NOT_FOUND',
+    hint: 'write the image to a file instead: --output type=docker,dest=image.tar',
+  });
+}
