@@ -1,0 +1,123 @@
+import { CairnError } from '../../errors/error.ts';
+import {
+  ANNOTATION_UNCOMPRESSED,
+  type BlobInfo,
+  type CompressionConfig,
+  type CompressionType,
+  type ContentStore,
+  type Descriptor,
+  type Digest,
+} from '../contract.ts';
+import { Digester } from '../digest.ts';
+import { layerMediaType } from '../media_types.ts';
+import { gzip } from './gzip.ts';
+import { zstd } from './zstd.ts';
+
+/** Levels that each compression accepts. */
+const LEVELS: Readonly<Record<CompressionType, readonly [number, number] | undefined>> = {
+  uncompressed: undefined,
+  gzip: [0, 9],
+  estargz: [0, 9],
+  zstd: [0, 22],
+};
+
+/** @throws CairnError USAGE when the level is none of this compression's */
+export function checkLevel(type: CompressionType, level: number | undefined): void {
+  const range = LEVELS[type];
+  if (level === undefined || range === undefined) return;
+  const [lowest, highest] = range;
+  if (Number.isInteger(level) && level >= lowest && level <= highest) return;
+  throw new CairnError(`compression level ${level} is not one of ${type}'s: ${lowest} to ${highest}`, {
+    code: 'USAGE',
+  });
+}
+
+/** What is known of a layer once its last byte was compressed. */
+export interface LayerSummary {
+  /** sha256 of the uncompressed bytes. For estargz, of the tar with its table of contents. */
+  diffID: Digest;
+  /** Bytes, uncompressed. */
+  uncompressedSize: number;
+  /** For the descriptor: {@link ANNOTATION_UNCOMPRESSED}, and those that estargz needs. */
+  annotations: Record<string, string>;
+}
+
+export interface LayerStream {
+  bytes: AsyncIterable<Uint8Array>;
+  /** Valid once `bytes` has been read to its end. */
+  summary(): LayerSummary;
+}
+
+/**
+ * Compresses a layer's tar, hashing it on the way. Deterministic: equal bytes, type and level give equal bytes
+ * under one version of Node. Chunks are kept while they are compressed and must not be reused by the producer.
+ *
+ * @throws CairnError USAGE for a level that the type does not have
+ */
+export function compressLayer(
+  tar: AsyncIterable<Uint8Array>,
+  config: Pick<CompressionConfig, 'type' | 'level'>,
+): LayerStream {
+  const { type, level } = config;
+  checkLevel(type, level);
+  if (type === 'estargz') return estargzLayer(tar, level);
+  const digester = new Digester();
+  async function* hashed(): AsyncGenerator<Uint8Array, void, undefined> {
+    for await (const chunk of tar) {
+      digester.update(chunk);
+      yield chunk;
+    }
+  }
+  const bytes = type === 'gzip' ? gzip(hashed(), level) : type === 'zstd' ? zstd(hashed(), level) : hashed();
+  return {
+    bytes,
+    summary: () => {
+      const diffID = digester.digest();
+      return {
+        diffID,
+        uncompressedSize: digester.size,
+        annotations: { [ANNOTATION_UNCOMPRESSED]: diffID },
+      };
+    },
+  };
+}
+
+function estargzLayer(_tar: AsyncIterable<Uint8Array>, _level: number | undefined): LayerStream {
+  throw new CairnError('compression=estargz is not supported yet', { code: 'UNSUPPORTED' });
+}
+
+/** A layer blob that was written, and what its tar is. */
+export interface WrittenLayer extends LayerSummary {
+  /** With media type and annotations. */
+  descriptor: Descriptor;
+}
+
+/**
+ * Compresses a layer's tar into the content store, in one pass.
+ *
+ * @throws CairnError STORE when the disk is full; USAGE for a bad level
+ */
+export async function writeLayer(
+  content: ContentStore,
+  tar: AsyncIterable<Uint8Array>,
+  config: CompressionConfig,
+  options: { signal?: AbortSignal } = {},
+): Promise<WrittenLayer> {
+  let blob: BlobInfo;
+  let summary: LayerSummary;
+  if (config.type === 'uncompressed') {
+    // The blob's digest is the diffID: hashed once, by the store.
+    blob = await content.ingest(tar, {}, options);
+    summary = {
+      diffID: blob.digest,
+      uncompressedSize: blob.size,
+      annotations: { [ANNOTATION_UNCOMPRESSED]: blob.digest },
+    };
+  } else {
+    const stream = compressLayer(tar, config);
+    blob = await content.ingest(stream.bytes, {}, options);
+    summary = stream.summary();
+  }
+  const mediaType = layerMediaType(config.type, config.ociMediaTypes ?? true);
+  return { ...summary, descriptor: { mediaType, ...blob, annotations: summary.annotations } };
+}
