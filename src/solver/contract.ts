@@ -1,6 +1,6 @@
-/** Contract of the solver: edges in, results and the reasons for them out. */
+/** Contract of the solver: edges in, results and the reasons for them out. README.md explains the rule. */
+import type { ExportNode, KeySource, KeyStore } from '../cache/contract.ts';
 import type { Edge, Vertex } from '../llb/graph.ts';
-import type { KeySource } from '../cache/contract.ts';
 import type { OpResolver } from '../ops/contract.ts';
 import type { ProgressSink } from '../progress/events.ts';
 import type { Tree } from '../snapshots/contract.ts';
@@ -11,7 +11,7 @@ export interface Decision {
   status: 'hit' | 'run' | 'error' | 'canceled';
   /** Name of the cache that answered. */
   cache?: string;
-  /** The rule that decided: `definition`, `content`, or why there was no answer. */
+  /** The rule that decided: `definition`, `content …`, or why there was no answer. */
   reason: string;
 }
 
@@ -19,17 +19,29 @@ export interface Decision {
 export interface SolveSession {
   /**
    * The result of an edge; undefined: scratch. Lazy: nothing is fetched for a hit.
-   * @throws the error of the first vertex that failed, with the vertex attached (SolveError)
+   * @throws SolveError of the first vertex that failed, when all other work of the session has stopped;
+   *   CairnError CANCELED when the signal fired
    */
   result(edge: Edge): Promise<Tree | undefined>;
+  /** The records of an edge that was solved, for exportCache(). */
+  exportNode(edge: Edge): Promise<ExportNode>;
+  /** In the order in which the vertices were decided. */
   readonly decisions: readonly Decision[];
+  /** Cancels what is still going on, waits for it, and lets go of results. */
   close(): Promise<void>;
 }
 
 export interface SolverOptions {
   resolveOp: OpResolver;
-  /** Asked in this order; the first is the local store, which is also written to. */
-  caches: KeySource[];
+  /** Asked first, and written to. */
+  local: KeyStore;
+  /** Asked after it, in this order. */
+  imports: readonly KeySource[];
   progress: ProgressSink;
   signal: AbortSignal;
+}
+
+/** One for a process. */
+export interface Solver {
+  session(options: SolverOptions): SolveSession;
 }

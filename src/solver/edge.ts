@@ -1,0 +1,180 @@
+/** One output of a vertex in one build: found in a cache, or run. */
+import type {
+  ExportInput,
+  ExportNode,
+  ExportResult,
+  KeyId,
+  KeySource,
+  KeyStore,
+  LoadedResult,
+} from '../cache/contract.ts';
+import { recordDigest } from '../cache/record.ts';
+import type { OpResolver } from '../ops/contract.ts';
+import type { Tree } from '../snapshots/contract.ts';
+import type { Decision } from './contract.ts';
+import { canceled, SolveError } from './error.ts';
+import { reasonOfHit, reasonOfRun } from './explain.ts';
+import { storeImported, storeKeys } from './keys.ts';
+import { Lookup, MOST, type Hit } from './lookup.ts';
+import type { SolveProgress } from './progress.ts';
+import type { Runs } from './runs.ts';
+import type { VertexState } from './vertex.ts';
+
+/** What the edges of one build share. */
+export interface SolveContext {
+  readonly local: KeyStore;
+  /** `local` and then the imports. */
+  readonly caches: readonly KeySource[];
+  readonly resolveOp: OpResolver;
+  readonly progress: SolveProgress;
+  readonly signal: AbortSignal;
+  readonly runs: Runs;
+  /** Remembers work that must have stopped before the session ends. */
+  track<T>(work: Promise<T>): Promise<T>;
+  decide(decision: Decision): void;
+  /** Keeps a result from being collected until the session ends. */
+  hold(result: LoadedResult): void;
+}
+
+export class EdgeState {
+  readonly state: VertexState;
+  readonly index: number;
+  readonly lookup: Lookup;
+  /** Keys in the local store; empty when it can have none; undefined before anybody asked. */
+  localKeys: readonly KeyId[] | undefined;
+  readonly #context: SolveContext;
+  #result: Promise<Tree | undefined> | undefined;
+  #node: Promise<ExportNode> | undefined;
+  /** The result that this build uses, for the export. */
+  #used: ExportResult | undefined;
+
+  constructor(state: VertexState, index: number, context: SolveContext) {
+    this.state = state;
+    this.index = index;
+    this.lookup = new Lookup(state, index, context);
+    this.#context = context;
+  }
+
+  /** @throws SolveError of this vertex or of one that it needs */
+  result(): Promise<Tree | undefined> {
+    return (this.#result ??= this.#solve());
+  }
+
+  exportNode(): Promise<ExportNode> {
+    return (this.#node ??= this.#makeNode());
+  }
+
+  async #solve(): Promise<Tree | undefined> {
+    const { signal } = this.#context;
+    const { vertex } = this.state;
+    try {
+      for (;;) {
+        if (signal.aborted) throw canceled(signal);
+        const hit = await this.lookup.found(MOST);
+        if (hit === undefined) return await this.#run();
+        const loaded = await this.#load(hit);
+        if (loaded !== undefined) return loaded.snapshot;
+        this.lookup.lose(hit);
+      }
+    } catch (error) {
+      const failure = signal.aborted ? canceled(signal) : SolveError.from(vertex, error);
+      const own = failure instanceof SolveError && failure.vertex === vertex;
+      if (own) this.#context.decide({ vertex, status: 'error', reason: failure.message });
+      throw failure;
+    }
+  }
+
+  async #load(hit: Hit): Promise<LoadedResult | undefined> {
+    const { source, result } = hit;
+    const loaded = await source.load(result);
+    if (loaded === undefined) return undefined;
+    const { vertex } = this.state;
+    this.#context.hold(loaded);
+    if (source !== this.#context.local) await storeImported(this, hit, loaded, this.#context);
+    this.#used = { createdAt: result.createdAt, load: () => Promise.resolve(loaded) };
+    this.#context.decide({ vertex, status: 'hit', cache: source.name, reason: reasonOfHit(this.state, hit) });
+    this.#context.progress.cached(vertex);
+    return loaded;
+  }
+
+  async #run(): Promise<Tree | undefined> {
+    const { vertex } = this.state;
+    const { local } = this.#context;
+    const reason = reasonOfRun(this.state, this.lookup, this.#context.caches);
+    await Promise.all([this.#contentRecords(), ...this.state.inputs.map((input) => input.result())]);
+    const keys = await storeKeys(this, this.#context);
+    const { outputs, own, by } = await this.state.run(keys[0]);
+    const tree = outputs[this.index];
+    if (own) {
+      this.#context.decide({ vertex, status: 'run', reason });
+    } else {
+      this.#context.decide({ vertex, status: 'hit', reason: `equal to ${by}, which ran at the same time` });
+      this.#context.progress.cached(vertex);
+    }
+    if (tree?.kind === 'host') return tree;
+    const result = { snapshot: tree };
+    const createdAt = new Date();
+    this.#context.hold(result);
+    if (keys.length > 0) {
+      local.batch(() => {
+        for (const key of keys) local.addResult(key, result, createdAt);
+      });
+    }
+    this.#used = { createdAt, load: () => Promise.resolve(result) };
+    return tree;
+  }
+
+  /** Every content-based key there is, so that the result can be found by each of them. */
+  async #contentRecords(): Promise<void> {
+    const map = await this.state.cacheMap();
+    await Promise.all(
+      this.state.inputs.map((_, input) => {
+        const contentDigest = map.deps[input]?.contentDigest;
+        return contentDigest && this.state.contentRecord(input, contentDigest);
+      }),
+    );
+  }
+
+  async #makeNode(): Promise<ExportNode> {
+    const { state, index } = this;
+    const maps = state.inputs.length === 0 ? await state.cacheMaps() : [await state.cacheMap()];
+    const stable = maps.filter((map) => map.volatile !== true);
+    const inputs: ExportInput[] = [];
+    for (const [number, input] of state.inputs.entries()) {
+      inputs.push({
+        node: await input.exportNode(),
+        selector: stable[0]?.deps[number]?.selector ?? '',
+        content: state.knownContent(number),
+      });
+    }
+    const exportable = state.vertex.metadata.exportCache?.Value ?? true;
+    return {
+      records: stable.map((map) => recordDigest(map.digest, index)),
+      inputs,
+      results: exportable ? this.#results() : [],
+      known: this.#known(),
+    };
+  }
+
+  #known(): ExportNode['known'] {
+    const { local, caches } = this.#context;
+    return caches.flatMap((source) => {
+      const ids = this.lookup.known(source)?.ids ?? [];
+      const keys = source === local ? new Set([...(this.localKeys ?? []), ...ids]) : ids;
+      return [...keys].map((key) => ({ source, key }));
+    });
+  }
+
+  /** What this build used; of a vertex that it did not need, what the caches have. */
+  #results(): ExportResult[] {
+    if (this.#used !== undefined) return [this.#used];
+    return this.#known()
+      .flatMap(({ source, key }) =>
+        source.results(key).map((result) => ({
+          createdAt: result.createdAt,
+          load: () => source.load(result),
+        })),
+      )
+      .toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
+  }
+}

@@ -1,0 +1,127 @@
+/** One build's view of the solver. */
+import type { ExportNode, KeySource, KeyStore, LoadedResult } from '../cache/contract.ts';
+import type { Digest } from '../content/contract.ts';
+import type { Edge, Vertex } from '../llb/graph.ts';
+import type { OpResolver } from '../ops/contract.ts';
+import type { Tree } from '../snapshots/contract.ts';
+import type { Decision, Solver, SolverOptions, SolveSession } from './contract.ts';
+import { EdgeState, type SolveContext } from './edge.ts';
+import { canceled } from './error.ts';
+import { SolveProgress } from './progress.ts';
+import { Runs } from './runs.ts';
+import { VertexState } from './vertex.ts';
+
+/** One for a process: its sessions share the runs of equal vertices. */
+export function createSolver(): Solver {
+  const runs = new Runs();
+  return { session: (options) => new Session(options, runs) };
+}
+
+class Session implements SolveSession, SolveContext {
+  readonly local: KeyStore;
+  readonly caches: readonly KeySource[];
+  readonly resolveOp: OpResolver;
+  readonly progress: SolveProgress;
+  readonly signal: AbortSignal;
+  readonly runs: Runs;
+  readonly decisions: Decision[] = [];
+  readonly #outer: AbortSignal;
+  readonly #stop = new AbortController();
+  readonly #vertices = new Map<Digest, VertexState>();
+  readonly #edges = new Map<string, EdgeState>();
+  readonly #decided = new Set<Digest>();
+  readonly #working = new Set<Promise<unknown>>();
+  readonly #held = new Map<string, { release(): void }>();
+  #failure: unknown;
+
+  constructor({ local, imports, resolveOp, progress, signal }: SolverOptions, runs: Runs) {
+    this.local = local;
+    this.caches = [local, ...imports];
+    this.resolveOp = resolveOp;
+    this.progress = new SolveProgress(progress, (digest) => this.#skip(digest));
+    this.runs = runs;
+    this.#outer = signal;
+    this.signal = AbortSignal.any([signal, this.#stop.signal]);
+  }
+
+  async result(edge: Edge): Promise<Tree | undefined> {
+    try {
+      return await this.#edge(edge).result();
+    } catch (error) {
+      // The first failure is the one to tell of; what it stopped is not.
+      this.#failure ??= error;
+      this.#stop.abort(error);
+      await this.#settled();
+      throw this.#outer.aborted ? canceled(this.#outer) : this.#failure;
+    }
+  }
+
+  exportNode(edge: Edge): Promise<ExportNode> {
+    return this.#edge(edge).exportNode();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#settled();
+    for (const held of this.#held.values()) held.release();
+    this.#held.clear();
+  }
+
+  track<T>(work: Promise<T>): Promise<T> {
+    const settled = work.then(
+      () => undefined,
+      () => undefined,
+    );
+    this.#working.add(settled);
+    void settled.finally(() => this.#working.delete(settled));
+    return work;
+  }
+
+  decide(decision: Decision): void {
+    if (this.#decided.has(decision.vertex.digest)) return;
+    this.#decided.add(decision.vertex.digest);
+    this.decisions.push(decision);
+  }
+
+  hold({ snapshot }: LoadedResult): void {
+    if (snapshot === undefined || this.#held.has(snapshot.id)) return;
+    this.#held.set(snapshot.id, this.local.hold(snapshot));
+  }
+
+  #skip(digest: Digest): void {
+    const vertex = this.#vertices.get(digest)?.vertex;
+    if (vertex !== undefined)
+      this.decide({ vertex, status: 'hit', reason: 'not needed: a later step was found' });
+  }
+
+  async #settled(): Promise<void> {
+    while (this.#working.size > 0) await Promise.all(this.#working);
+  }
+
+  #edge({ vertex, index }: Edge): EdgeState {
+    const name = `${vertex.digest} ${index}`;
+    let edge = this.#edges.get(name);
+    if (edge === undefined) this.#edges.set(name, (edge = new EdgeState(this.#vertex(vertex), index, this)));
+    return edge;
+  }
+
+  /** Adds a vertex and all that it needs, inputs first. */
+  #vertex(target: Vertex): VertexState {
+    const open: { vertex: Vertex; ready: boolean }[] = [{ vertex: target, ready: false }];
+    for (let next = open.pop(); next !== undefined; next = open.pop()) {
+      const { vertex } = next;
+      if (this.#vertices.has(vertex.digest)) continue;
+      if (next.ready) {
+        const inputs = vertex.inputs.map((input) => this.#edge(input));
+        this.#vertices.set(vertex.digest, new VertexState(vertex, inputs, this));
+        this.progress.announce(vertex);
+        continue;
+      }
+      open.push({ vertex, ready: true });
+      open.push(...vertex.inputs.toReversed().map((input) => ({ vertex: input.vertex, ready: false })));
+    }
+    const state = this.#vertices.get(target.digest);
+    if (state === undefined) throw new Error(`vertex ${target.digest} was not added`);
+    return state;
+  }
+}
