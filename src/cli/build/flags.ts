@@ -19,7 +19,7 @@ export interface BuildFlags {
   load?: true;
   metadataFile: string;
   network: string;
-  noCache: boolean;
+  noCache?: true;
   noCacheFilter: string[];
   output: string[];
   platform: string[];
@@ -48,18 +48,59 @@ export interface BuildFlags {
   isolation?: string;
   securityOpt: string[];
   squash?: true;
-  rm: boolean;
+  rm?: true;
   forceRm?: true;
+}
+
+const NO_VALUES = {
+  addHost: [],
+  allow: [],
+  annotation: [],
+  attest: [],
+  buildArg: [],
+  buildContext: [],
+  cacheFrom: [],
+  cacheTo: [],
+  label: [],
+  noCacheFilter: [],
+  output: [],
+  platform: [],
+  policy: [],
+  resource: [],
+  secret: [],
+  securityOpt: [],
+  ssh: [],
+  tag: [],
+  ulimit: [],
+  call: 'build',
+  cgroupParent: '',
+  file: '',
+  iidfile: '',
+  metadataFile: '',
+  network: 'default',
+  progress: 'auto',
+  provenance: '',
+  sbom: '',
+  shmSize: '',
+  target: '',
+} satisfies Partial<BuildFlags>;
+
+/** What commander parsed, with a value for every flag that was not given. */
+export function withDefaults(given: Partial<BuildFlags>, env: NodeJS.ProcessEnv): BuildFlags {
+  const platform = env['DOCKER_DEFAULT_PLATFORM'] ?? '';
+  return { ...NO_VALUES, ...(platform === '' ? {} : { platform: [platform] }), ...given };
 }
 
 /** Adds the flags to a command; the flags that docker keeps hidden are hidden here too. */
 export function defineBuildFlags(command: Command): Command {
-  const many = (flags: string, description: string, start: string[] = []) =>
-    command.addOption(
-      new Option(flags, description)
-        .default(start, '')
-        .argParser((value: string, previous: string[]) => [...(previous === start ? [] : previous), value]),
+  const many = (flags: string, description: string) => {
+    const option = new Option(flags, description).argParser(
+      (value: string, previous: string[] | undefined) => [...(previous ?? []), value],
     );
+    // commander takes every --no-… for the negation of another flag.
+    option.negate = false;
+    command.addOption(option);
+  };
   many('--add-host <host:ip>', 'add a custom host-to-IP mapping');
   many(
     '--allow <entitlement>',
@@ -79,47 +120,44 @@ export function defineBuildFlags(command: Command): Command {
     'set method for evaluating build (build, check, outline, targets)',
     'build',
   );
-  command.option(
-    '--cgroup-parent <cgroup>',
-    'set the parent cgroup for the RUN instructions during build',
-    '',
-  );
+  command.option('--cgroup-parent <cgroup>', 'set the parent cgroup for the RUN instructions during build');
   command.option('--check', 'shorthand for --call=check');
-  command.option('-f, --file <path>', 'name of the Dockerfile (default: PATH/Dockerfile)', '');
-  command.option('--iidfile <path>', 'write the image ID to a file', '');
+  command.option('-f, --file <path>', 'name of the Dockerfile (default: PATH/Dockerfile)');
+  command.option('--iidfile <path>', 'write the image ID to a file');
   many('--label <key=value>', 'set metadata for an image');
   command.option('--load', 'shorthand for --output=type=docker');
-  command.option('--metadata-file <path>', 'write build result metadata to a file', '');
+  command.option('--metadata-file <path>', 'write build result metadata to a file');
   command.option(
     '--network <mode>',
     'set the networking mode for the RUN instructions during build',
     'default',
   );
-  command.addOption(new Option('--no-cache', 'do not use cache when building the image').default(false));
+  const noCache = new Option('--no-cache', 'do not use cache when building the image');
+  noCache.negate = false;
+  command.addOption(noCache);
   many('--no-cache-filter <stage>', 'do not cache specified stages');
   many('-o, --output <destination>', 'output destination (format: type=local,dest=path)');
-  const platform = process.env['DOCKER_DEFAULT_PLATFORM'] ?? '';
-  many('--platform <platform>', 'set target platform for build', platform === '' ? [] : [platform]);
+  many('--platform <platform>', 'set target platform for build');
   many('--policy <policy>', 'policy configuration');
   command.option(
     '--progress <type>',
     'set type of progress output (auto, none, plain, quiet, rawjson, tty)',
     'auto',
   );
-  command.option('--provenance <value>', 'shorthand for --attest=type=provenance', '');
+  command.option('--provenance <value>', 'shorthand for --attest=type=provenance');
   command.option('--pull', 'always attempt to pull all referenced images');
   command.option('--push', 'shorthand for --output=type=registry');
   command.option('-q, --quiet', 'suppress the build output and print image ID on success');
   many('--resource <limit>', 'resource limits for build containers (format: memory=2g, cpu-quota=50000)');
-  command.option('--sbom <value>', 'shorthand for --attest=type=sbom', '');
+  command.option('--sbom <value>', 'shorthand for --attest=type=sbom');
   many('--secret <secret>', 'secret to expose to the build (format: id=mysecret[,src=/local/secret])');
-  command.option('--shm-size <bytes>', 'shared memory size for build containers', '');
+  command.option('--shm-size <bytes>', 'shared memory size for build containers');
   many(
     '--ssh <agent>',
     'SSH agent socket or keys to expose to the build (format: default|<id>[=<socket>|<key>[,<key>]])',
   );
   many('-t, --tag <name>', 'image identifier (format: [registry/]repository[:tag])');
-  command.option('--target <stage>', 'set the target build stage to build', '');
+  command.option('--target <stage>', 'set the target build stage to build');
   many('--ulimit <limit>', 'ulimit options');
   for (const [flags, description] of [
     ['-m, --memory <bytes>', 'memory limit'],
@@ -136,11 +174,10 @@ export function defineBuildFlags(command: Command): Command {
   ] as const) {
     command.addOption(new Option(flags, description).hideHelp());
   }
-  command.addOption(new Option('--rm', 'accepted for docker build; has no effect').default(true).hideHelp());
+  command.addOption(new Option('--rm', 'accepted for docker build; has no effect').hideHelp());
   command.addOption(
     new Option('--security-opt <option>', 'accepted for docker build; has no effect')
-      .default([], '')
-      .argParser((value: string, previous: string[]) => [...previous, value])
+      .argParser((value: string, previous: string[] | undefined) => [...(previous ?? []), value])
       .hideHelp(),
   );
   return command;

@@ -123,11 +123,11 @@ function frontendAttributes(flags: BuildFlags, buildArgs: Record<string, string>
   for (const [key, value] of Object.entries(keyValues(flags.label, '--label'))) attrs[`label:${key}`] = value;
   if (flags.pull === true) attrs['image-resolve-mode'] = 'pull';
   set('target', flags.target);
-  if (flags.noCache && flags.noCacheFilter.length > 0) {
+  if (flags.noCache === true && flags.noCacheFilter.length > 0) {
     throw usage('--no-cache and --no-cache-filter cannot currently be used together');
   }
   set('no-cache', flags.noCacheFilter.join(','));
-  if (flags.noCache) attrs['no-cache'] = '';
+  if (flags.noCache === true) attrs['no-cache'] = '';
   set(
     'platform',
     flags.platform

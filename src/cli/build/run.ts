@@ -9,7 +9,7 @@ import { reportError, excerpt } from '../errors.ts';
 import { didYouMean } from '../suggest.ts';
 import { parseBool } from '../go_values.ts';
 import type { GlobalFlags } from '../main.ts';
-import type { BuildFlags } from './flags.ts';
+import { withDefaults, type BuildFlags } from './flags.ts';
 import { prepareBuild, type PreparedBuild } from './request.ts';
 import { printCall } from './call_output.ts';
 import { writeCacheReport } from './cache_report.ts';
@@ -20,9 +20,10 @@ const MAX_STDIN_BYTES = 2 * 1024 ** 3 - 1;
 /** @returns the exit code @throws CairnError USAGE before anything is built */
 export async function runBuild(
   context: string,
-  flags: BuildFlags & { cacheReport?: string },
+  given: Partial<BuildFlags> & { cacheReport?: string },
   globals: GlobalFlags,
 ): Promise<number> {
+  const flags = { ...given, ...withDefaults(given, process.env) };
   const mode = displayMode(flags);
   if (flags.iidfile !== '') rmSync(flags.iidfile, { force: true });
   const prepared = await prepareBuild({
