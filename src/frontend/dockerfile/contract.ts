@@ -45,11 +45,23 @@ export interface Gateway {
   readonly sessionId?: string;
   /** Value of `local.unique`; random in a real build. */
   readonly localUnique: string;
+  /** Makes ids of progress groups; absent: random ones. */
+  newId?(): string;
+  /** Definitions handed over as contexts, by name (`input:NAME`); absent: none. */
+  readonly inputs?: Readonly<Record<string, Definition>>;
   solve(definition: Definition): Promise<GatewayRef>;
   resolveImageConfig(
     ref: string,
     options: ResolveImageConfigOptions,
   ): Promise<{ ref: string; digest: Digest; config: Uint8Array }>;
+  /**
+   * What a git or HTTP source resolves to, for SOURCE_DATE_EPOCH=context or a stage. Times in seconds since the
+   * epoch; absent where the server says nothing. Absent method: such values are refused.
+   */
+  resolveSourceMetadata?(
+    source: { identifier: string; attrs: Record<string, string> },
+    logName: string,
+  ): Promise<{ commitTime?: bigint; lastModified?: bigint }>;
   warn(warning: FrontendWarning): void;
 }
 
@@ -65,6 +77,16 @@ export interface FrontendRef {
   baseImageConfig?: string;
   /** Unix seconds as text. */
   sourceDateEpoch?: string;
+}
+
+/** The build belongs to another frontend image: a syntax directive or BUILDKIT_SYNTAX names it. */
+export interface FrontendForward {
+  /** Image reference as written. */
+  source: string;
+  /** The whole value of the directive. */
+  cmdline: string;
+  /** Where the directive stands; undefined for BUILDKIT_SYNTAX. */
+  location?: { filename: string; ranges: SourceRange[] };
 }
 
 export interface FrontendResult {
