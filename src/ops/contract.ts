@@ -1,6 +1,7 @@
 /** Contract between the solver and the ops. */
 import type { Digest } from '../content/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
+import type { ChecksumQuery } from '../snapshots/contenthash/checksum.ts';
 import type { Tree } from '../snapshots/contract.ts';
 import type { Vertex } from '../llb/graph.ts';
 
@@ -15,6 +16,10 @@ export interface CacheMapDep {
   selector?: Digest;
   /** The content-based ("slow") key of the input, for ops that can be keyed by file contents. Undefined: scratch. */
   contentDigest?: (input: Tree | undefined, context: OpContext) => Promise<Digest>;
+  /** The text whose sha256 is `selector`, for explanations and conformance. */
+  selectorPreimage?: string;
+  /** What `contentDigest` hashes, in its order; for explanations and conformance. */
+  contentSelectors?: readonly ChecksumQuery[];
 }
 
 /** How an operation is cached (BuildKit's solver.CacheMap). */
