@@ -1,0 +1,91 @@
+/** Errors of connections, in words that users of Go programs know. */
+import { CairnError, redact } from '../errors/error.ts';
+
+/** What Node calls a failed system call or TLS handshake. */
+interface SystemError extends Error {
+  code?: string;
+  hostname?: string;
+  address?: string;
+  port?: number;
+}
+
+/** Failures after which the same request may well succeed. */
+const TRANSIENT = new Set([
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EAI_AGAIN',
+  'ENETUNREACH',
+  'EHOSTUNREACH',
+  'HPE_INVALID_EOF_STATE',
+]);
+
+function reasonOf(error: SystemError): string {
+  const address = error.address === undefined ? '' : ` ${error.address}:${error.port ?? ''}`;
+  switch (error.code) {
+    case 'ENOTFOUND':
+      return `dial tcp: lookup ${error.hostname ?? 'host'}: no such host`;
+    case 'EAI_AGAIN':
+      return `dial tcp: lookup ${error.hostname ?? 'host'}: Temporary failure in name resolution`;
+    case 'ECONNREFUSED':
+      return `dial tcp${address}: connect: connection refused`;
+    case 'ENETUNREACH':
+      return `dial tcp${address}: connect: network is unreachable`;
+    case 'EHOSTUNREACH':
+      return `dial tcp${address}: connect: no route to host`;
+    case 'ETIMEDOUT':
+      return `dial tcp${address}: connect: connection timed out`;
+    case 'ECONNRESET':
+      return error.message === 'unexpected EOF' ? 'unexpected EOF' : 'connection reset by peer';
+    case 'EPIPE':
+      return 'broken pipe';
+    default:
+      return error.message === '' ? (error.code ?? 'unknown error') : error.message;
+  }
+}
+
+/** A happy-eyeballs failure carries one error for each address. */
+function innermost(error: Error): SystemError {
+  const first: unknown = error instanceof AggregateError ? error.errors[0] : undefined;
+  return first instanceof Error ? first : error;
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  DEPTH_ZERO_SELF_SIGNED_CERT:
+    'the certificate is not trusted: give its authority as ca in the configuration',
+  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate is not trusted: give its authority as ca in the configuration',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+    'the certificate is not trusted: give its authority as ca in the configuration',
+  EPROTO: 'where the server speaks plain http, say so with http = true in the configuration',
+};
+
+/** `Get "https://…": dial tcp …` around what a connection threw. Errors of ours pass unchanged. */
+export function networkError(method: string, url: URL, error: unknown): CairnError {
+  if (error instanceof CairnError) return error;
+  const system = innermost(error instanceof Error ? error : new Error(String(error)));
+  const verb = method.slice(0, 1) + method.slice(1).toLowerCase();
+  return new CairnError(`${verb} "${redact(url.href)}": ${reasonOf(system)}`, {
+    code: 'UNAVAILABLE',
+    hint: HINTS[system.code ?? ''],
+    cause: system,
+  });
+}
+
+function causeCode(error: unknown): string | undefined {
+  if (!(error instanceof CairnError) || !(error.cause instanceof Error)) return undefined;
+  return (error.cause as SystemError).code;
+}
+
+/** True for an error of {@link networkError} that may not come again. */
+export function isTransient(error: unknown): boolean {
+  if (!(error instanceof CairnError)) return false;
+  if (error.code === 'TIMEOUT') return true;
+  const code = causeCode(error);
+  return code !== undefined && TRANSIENT.has(code);
+}
+
+/** True when a TLS handshake met something that does not speak TLS, or nothing at all on the default port. */
+export function speaksNoTls(error: unknown, url: URL): boolean {
+  const code = causeCode(error) ?? '';
+  return code === 'EPROTO' || code.startsWith('ERR_SSL_') || (code === 'ECONNREFUSED' && url.port === '');
+}
