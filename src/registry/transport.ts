@@ -73,12 +73,14 @@ async function newAgent(secure: boolean, proxy: string | undefined, tls: TlsOpti
   if (!secure) return new http.Agent(base);
   const [https, { rootCertificates }] = await Promise.all([import('node:https'), import('node:tls')]);
   const ca = tls.ca ?? [];
-  const [pair] = tls.keyPairs ?? [];
+  const pairs = tls.keyPairs ?? [];
   return new https.Agent({
     ...base,
     ...(tls.insecure === true ? { rejectUnauthorized: false } : {}),
     ...(ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca.map(readPem)] }),
-    ...(pair === undefined ? {} : { cert: readPem(pair.cert), key: readPem(pair.key) }),
+    ...(pairs.length === 0
+      ? {}
+      : { cert: pairs.map((pair) => readPem(pair.cert)), key: pairs.map((pair) => readPem(pair.key)) }),
   });
 }
 
