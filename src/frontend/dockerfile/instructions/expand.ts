@@ -52,7 +52,7 @@ export function expandCommand(command: Command, expand: WordExpander): Command {
     case 'env':
       return { ...command, env: expandPairs(command.env, expand) };
     case 'label':
-      return command.noExpand ? command : { ...command, labels: expandPairs(command.labels, expand) };
+      return { ...command, labels: expandPairs(command.labels, expand) };
     case 'run':
       return { ...command, mounts: command.mountFlags.map((flag) => parseMount(flag, expand)) };
     case 'stopsignal':

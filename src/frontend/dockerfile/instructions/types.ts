@@ -32,10 +32,8 @@ export interface EnvCommand extends CommandBase {
 
 export interface LabelCommand extends CommandBase {
   kind: 'label';
-  /** Keys and values expanded, unless `noExpand`. */
+  /** Keys and values expanded. */
   labels: KeyValue[];
-  /** For labels that come from options instead of the Dockerfile. */
-  noExpand: boolean;
 }
 
 export interface MaintainerCommand extends CommandBase {
@@ -159,8 +157,6 @@ export interface RunCommand extends CommandBase, CommandLine {
   devices: Device[];
   network: NetworkMode;
   security: SecurityMode;
-  /** Names of the flags that were given, each once, in order of first use. */
-  flagsUsed: string[];
 }
 
 export interface CmdCommand extends CommandBase, CommandLine {

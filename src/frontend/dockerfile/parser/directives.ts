@@ -9,8 +9,8 @@ import { DockerfileError, lineRanges } from './error.ts';
 import { parseGoJson } from './json.ts';
 import { MAX_LINE_BYTES } from './lines.ts';
 
-const DIRECTIVE = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=[\t\n\f\r ]*([^\n]+?)[\t\n\f\r ]*$/;
-const BYTE_ORDER_MARK = '\ufeff';
+const DIRECTIVE = /^([a-zA-Z][a-zA-Z0-9]*)[\t\n\f\r ]*=([^\n]+)$/;
+const BLANKS = '\t\n\f\r ';
 
 /** Reads directives line by line, until the first line that is none. */
 export class DirectiveReader {
@@ -40,6 +40,7 @@ export class DirectiveReader {
       ? DIRECTIVE.exec(trimSpaceStart(line.slice(this.#prefix.length)))
       : null;
     const name = match?.[1]?.toLowerCase();
+    const assigned = match?.[2] ?? '';
     if (name !== 'syntax' && name !== 'check' && name !== 'escape') {
       this.#done = true;
       return undefined;
@@ -48,7 +49,9 @@ export class DirectiveReader {
       throw new DockerfileError(`only one ${name} parser directive can be used`);
     }
     this.#seen.add(name);
-    return { name, value: match?.[2] ?? '', location: lineRanges(this.#line, this.#line) };
+    // A value of nothing but blanks counts as its last one.
+    const value = trimBlanks(assigned) || assigned.slice(-1);
+    return { name, value, location: lineRanges(this.#line, this.#line) };
   }
 }
 
@@ -78,7 +81,7 @@ export function parseDirective(name: Directive['name'], dockerfile: Uint8Array):
 }
 
 function withoutShebang(dockerfile: Uint8Array): { text: string; line: number } {
-  const text = decodeText(dockerfile).replace(BYTE_ORDER_MARK, (mark, at) => (at === 0 ? '' : mark));
+  const text = decodeText(dockerfile).replace(/^\ufeff/, '');
   if (!text.startsWith('#!')) return { text, line: 0 };
   const end = text.indexOf('\n');
   return { text: end === -1 ? '' : text.slice(end + 1), line: 1 };
@@ -117,6 +120,14 @@ function findJsonKey(key: string, text: string, line: number): DirectiveMatch | 
   if (typeof value !== 'string') return undefined;
   const clean = replaceInvalid(value);
   return { value: clean, cmdline: clean, location: lineRanges(line, line) };
+}
+
+function trimBlanks(text: string): string {
+  let end = text.length;
+  while (end > 0 && BLANKS.includes(text.charAt(end - 1))) end--;
+  let start = 0;
+  while (start < end && BLANKS.includes(text.charAt(start))) start++;
+  return text.slice(start, end);
 }
 
 function upToSpace(value: string): string {

@@ -1,5 +1,6 @@
 /** "Did you mean": the nearest of some known words (rules of BuildKit v0.32.2, package util/suggest). */
 import { DockerfileError } from '../parser/error.ts';
+import { goLower, goUpper } from './case.ts';
 
 /** A word this many edits away is no suggestion any more. */
 const TOO_FAR = 3;
@@ -19,11 +20,11 @@ export function suggest(
   options: Iterable<string>,
   { ignoreCase = false }: SuggestOptions = {},
 ): string | undefined {
-  const wanted = ignoreCase ? word.toLowerCase() : word;
+  const wanted = ignoreCase ? goLower(word) : word;
   let best: string | undefined;
   let distance = TOO_FAR;
   for (const option of options) {
-    const candidate = ignoreCase ? option.toLowerCase() : option;
+    const candidate = ignoreCase ? goLower(option) : option;
     if (candidate === wanted) return undefined;
     const edits = editDistance(wanted, candidate, distance);
     if (edits < distance) {
@@ -76,6 +77,6 @@ function editDistance(from: string, to: string, limit: number): number {
 }
 
 function inCaseOf(match: string, word: string): string {
-  if (word === word.toLowerCase()) return match;
-  return word === word.toUpperCase() ? match.toUpperCase() : match;
+  if (word === goLower(word)) return match;
+  return word === goUpper(word) ? goUpper(match) : match;
 }
