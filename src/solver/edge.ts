@@ -128,9 +128,9 @@ export class EdgeState {
   async #contentRecords(): Promise<void> {
     const map = await this.state.cacheMap();
     await Promise.all(
-      this.state.inputs.map((_, input) => {
+      this.state.inputs.flatMap((_, input) => {
         const contentDigest = map.deps[input]?.contentDigest;
-        return contentDigest && this.state.contentRecord(input, contentDigest);
+        return contentDigest === undefined ? [] : [this.state.contentRecord(input, contentDigest)];
       }),
     );
   }

@@ -104,7 +104,7 @@ export class Lookup {
 
   async #computeKeys(effort: Effort, source: KeySource): Promise<Keys> {
     // Breaks the recursion through long chains of inputs into steps of their own.
-    await undefined;
+    await Promise.resolve();
     const keys = await this.#learn(effort, source);
     this.#settled.set(source, keys);
     return keys;

@@ -56,9 +56,9 @@ export class Runs {
     return fresh ?? (ignoreCache ? undefined : this.#active.get(slot(key, false)));
   }
 
-  async #start(key: string, { ignoreCache, name, run, signal }: RunRequest): Promise<Outputs> {
-    const place = slot(key, ignoreCache);
-    const active = { name, outputs: run(), owner: signal };
+  async #start(key: string, request: RunRequest): Promise<Outputs> {
+    const place = slot(key, request.ignoreCache);
+    const active = { name: request.name, outputs: request.run(), owner: request.signal };
     this.#active.set(place, active);
     try {
       return await active.outputs;

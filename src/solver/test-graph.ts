@@ -33,6 +33,13 @@ export interface StepOptions {
   cacheMap?: (index: number) => Promise<void>;
 }
 
+/** A cache map of the golden data. */
+export interface GoldenMap {
+  digest: Digest;
+  volatile?: boolean;
+  deps: { selector: Digest | ''; contentDigest?: Digest }[];
+}
+
 /** A workshop of steps over one store, as several builds would use it. */
 export class Steps {
   readonly snapshots: TestSnapshots = testSnapshots();
@@ -48,6 +55,7 @@ export class Steps {
   readonly mapped: string[] = [];
   readonly events: VertexEvent[] = [];
   readonly #options = new Map<Digest, StepOptions>();
+  readonly #maps = new Map<Digest, readonly GoldenMap[]>();
   readonly #sessions: SolveSession[] = [];
 
   constructor() {
@@ -69,6 +77,19 @@ export class Steps {
       name,
     };
     this.#options.set(digest, options);
+    return { vertex, index: 0 };
+  }
+
+  /** A step with cache maps that are given, and known digests of content. */
+  golden(name: string, digest: Digest, inputs: readonly Edge[], maps: readonly GoldenMap[]): Edge {
+    const vertex: Vertex = {
+      digest,
+      op: create(OpSchema),
+      metadata: create(OpMetadataSchema),
+      inputs,
+      name,
+    };
+    this.#maps.set(digest, maps);
     return { vertex, index: 0 };
   }
 
@@ -111,6 +132,8 @@ export class Steps {
       cacheMap: async (index) => {
         this.mapped.push(`${vertex.name} ${index}`);
         await options.cacheMap?.(index);
+        const golden = this.#maps.get(vertex.digest);
+        if (golden !== undefined) return { map: goldenMap(golden[index]), done: index === golden.length - 1 };
         const map: CacheMap = {
           digest: digestOf(keys[index] ?? ''),
           ...(options.volatile === true ? { volatile: true } : {}),
@@ -143,4 +166,16 @@ export class Steps {
       },
     };
   }
+}
+
+function goldenMap(map: GoldenMap | undefined): CacheMap {
+  if (map === undefined) throw new Error('no such cache map');
+  return {
+    digest: map.digest,
+    volatile: map.volatile ?? false,
+    deps: map.deps.map(({ selector, contentDigest }) => ({
+      ...(selector === '' ? {} : { selector }),
+      ...(contentDigest === undefined ? {} : { contentDigest: () => Promise.resolve(contentDigest) }),
+    })),
+  };
 }

@@ -1,0 +1,160 @@
+/**
+ * Records in memory, of an imported cache or of one that is being exported, and how they merge: the rules of
+ * BuildKit's cache/remotecache/v1 (CacheChains, v0.32.2), in an order that does not depend on chance.
+ */
+import type { Digest } from '../content/contract.ts';
+
+export interface ChainResult {
+  createdAt: Date;
+  /** Equal for results of equal layers. */
+  id: string;
+}
+
+/** A record, reached from other records. */
+export class ChainRecord<Result extends ChainResult> {
+  readonly digest: Digest;
+  /** For each input, the records that lead here, each with the selectors by which it does. */
+  readonly inputs: Map<ChainRecord<Result>, Set<string>>[] = [];
+  /** What it leads to, by {@link linkName}. */
+  readonly children = new Map<string, Set<ChainRecord<Result>>>();
+  readonly results: Result[] = [];
+
+  constructor(digest: Digest) {
+    this.digest = digest;
+  }
+
+  /** The result that is written: the newest. */
+  get result(): Result | undefined {
+    return this.results.reduce<Result | undefined>(
+      (best, result) => (best === undefined || result.createdAt > best.createdAt ? result : best),
+      undefined,
+    );
+  }
+}
+
+export interface ChainLink<Result extends ChainResult> {
+  from: ChainRecord<Result>;
+  selector: string;
+}
+
+export class Chains<Result extends ChainResult> {
+  readonly #roots = new Map<Digest, ChainRecord<Result>>();
+
+  /**
+   * Adds a record, or results and links to one that is there: a record is the same as another when it has the
+   * same digest and each input shares a link with the other's.
+   *
+   * @param inputs for each input the alternatives; none of the lists may be empty
+   */
+  add(
+    digest: Digest,
+    inputs: readonly (readonly ChainLink<Result>[])[],
+    results: readonly Result[],
+  ): ChainRecord<Result> {
+    if (inputs.length === 0) {
+      let root = this.#roots.get(digest);
+      if (root === undefined) this.#roots.set(digest, (root = new ChainRecord<Result>(digest)));
+      addResults(root, results);
+      return root;
+    }
+    const [same = new ChainRecord<Result>(digest), ...others] = matching(digest, inputs);
+    for (const other of others) unite(same, other);
+    addResults(same, results);
+    // A record must not become an input of itself.
+    const below = same.children.size === 0 ? new Set([same]) : reachable(same);
+    inputs.forEach((links, input) => {
+      for (const { from, selector } of links) if (!below.has(from)) link(from, same, input, selector);
+    });
+    return same;
+  }
+
+  root(digest: Digest): ChainRecord<Result> | undefined {
+    return this.#roots.get(digest);
+  }
+
+  /** Every record. */
+  records(): Set<ChainRecord<Result>> {
+    const seen = new Set<ChainRecord<Result>>();
+    for (const root of this.#roots.values()) for (const record of reachable(root)) seen.add(record);
+    return seen;
+  }
+}
+
+/** Name of a link among those that lead from one record. */
+export function linkName(input: number, digest: Digest, selector: string): string {
+  return `${input} ${digest} ${selector}`;
+}
+
+/** Records of this digest to which every input leads. */
+function matching<Result extends ChainResult>(
+  digest: Digest,
+  inputs: readonly (readonly ChainLink<Result>[])[],
+): ChainRecord<Result>[] {
+  const sets = inputs.map((links, input) => {
+    const found = links.map(
+      ({ from, selector }) => from.children.get(linkName(input, digest, selector)) ?? [],
+    );
+    return new Set(found.flatMap((records) => [...records]));
+  });
+  return [...sets.reduce((left, right) => left.intersection(right))];
+}
+
+function link<Result extends ChainResult>(
+  from: ChainRecord<Result>,
+  to: ChainRecord<Result>,
+  input: number,
+  selector: string,
+): void {
+  const name = linkName(input, to.digest, selector);
+  const children = from.children.get(name) ?? new Set();
+  from.children.set(name, children.add(to));
+  while (to.inputs.length <= input) to.inputs.push(new Map());
+  to.inputs[input]?.set(from, (to.inputs[input].get(from) ?? new Set()).add(selector));
+}
+
+/** Moves everything of `other` to `main`. */
+function unite<Result extends ChainResult>(main: ChainRecord<Result>, other: ChainRecord<Result>): void {
+  other.inputs.forEach((sources, input) => {
+    for (const [from, selectors] of sources) {
+      for (const selector of selectors) {
+        from.children.get(linkName(input, other.digest, selector))?.delete(other);
+        link(from, main, input, selector);
+      }
+    }
+  });
+  for (const [name, children] of other.children) {
+    const moved = main.children.get(name) ?? new Set();
+    for (const child of children) {
+      moved.add(child);
+      for (const sources of child.inputs) {
+        const selectors = sources.get(other);
+        if (selectors === undefined) continue;
+        sources.delete(other);
+        sources.set(main, (sources.get(main) ?? new Set<string>()).union(selectors));
+      }
+    }
+    main.children.set(name, moved);
+  }
+  addResults(main, other.results);
+}
+
+function addResults<Result extends ChainResult>(
+  record: ChainRecord<Result>,
+  results: readonly Result[],
+): void {
+  for (const result of results) {
+    const known = record.results.some(
+      ({ id, createdAt }) => id === result.id && createdAt.getTime() === result.createdAt.getTime(),
+    );
+    if (!known) record.results.push(result);
+  }
+}
+
+/** A record and all that it leads to. */
+function reachable<Result extends ChainResult>(start: ChainRecord<Result>): Set<ChainRecord<Result>> {
+  const seen = new Set([start]);
+  for (const record of seen) {
+    for (const children of record.children.values()) for (const child of children) seen.add(child);
+  }
+  return seen;
+}

@@ -1,0 +1,122 @@
+/** The export walk: from the edges of a solved build to a cache config (BuildKit solver/exporter.go, v0.32.2). */
+import type { Remote } from '../content/contract.ts';
+import type { SnapshotStore } from '../snapshots/contract.ts';
+import { Chains, type ChainLink, type ChainRecord } from './chains.ts';
+import { remoteResult, toCacheConfig, type RemoteResult } from './config.ts';
+import type { CacheExportOptions, ExportedCache, ExportNode, KeyId, KeySource } from './contract.ts';
+
+type Record = ChainRecord<RemoteResult>;
+
+/** `existing`: results whose layers are blobs already, as with the inputs of an exported result in mode min. */
+type Depth = 'min' | 'max' | 'existing';
+
+/**
+ * Collects the records of solved edges, what leads to them and their results. Blobs are made where the mode
+ * asks for them; nothing is uploaded.
+ *
+ * @param nodes of the edges that the build is about: one for each platform
+ */
+export async function exportCache(
+  nodes: readonly ExportNode[],
+  snapshots: SnapshotStore,
+  options: CacheExportOptions,
+): Promise<ExportedCache> {
+  const walk = new ExportWalk(snapshots, options);
+  for (const node of nodes) await walk.node(node, options.mode);
+  return toCacheConfig(walk.chains);
+}
+
+class ExportWalk {
+  readonly chains = new Chains<RemoteResult>();
+  readonly #snapshots: SnapshotStore;
+  readonly #options: CacheExportOptions;
+  readonly #nodes = new Map<ExportNode, Promise<Record[]>>();
+  readonly #keys = new Map<KeySource, Map<KeyId, Record[]>>();
+
+  constructor(snapshots: SnapshotStore, options: CacheExportOptions) {
+    this.#snapshots = snapshots;
+    this.#options = options;
+  }
+
+  /** Where a node is reached twice, the first way decides its depth. */
+  node(node: ExportNode, depth: Depth): Promise<Record[]> {
+    let records = this.#nodes.get(node);
+    if (records === undefined) this.#nodes.set(node, (records = this.#addNode(node, depth)));
+    return records;
+  }
+
+  async #addNode(node: ExportNode, depth: Depth): Promise<Record[]> {
+    this.#options.signal?.throwIfAborted();
+    if (node.inputs.length === 0) {
+      const roots = node.records.map((record) => this.chains.add(record, [], []));
+      await this.#addKnown(node);
+      return roots;
+    }
+    const result = await this.#result(node, depth);
+    const below = result !== undefined && depth === 'min' ? 'existing' : depth;
+    const inputs: ChainLink<RemoteResult>[][] = [];
+    // One after the other: the depth of a node that is reached twice must not depend on chance.
+    for (const { node: input, selector, content } of node.inputs) {
+      const links = (await this.node(input, below)).map((from) => ({ from, selector }));
+      if (content !== undefined) links.push({ from: this.chains.add(content, [], []), selector: '' });
+      inputs.push(links);
+    }
+    await this.#addKnown(node);
+    const [record] = node.records;
+    if (record === undefined || inputs.some((links) => links.length === 0)) return [];
+    return [this.chains.add(record, inputs, result === undefined ? [] : [result])];
+  }
+
+  async #result(node: ExportNode, depth: Depth): Promise<RemoteResult | undefined> {
+    for (const result of node.results) {
+      const loaded = await result.load();
+      if (loaded === undefined) continue;
+      if (loaded.snapshot === undefined || loaded.snapshot.layers.length === 0) return undefined;
+      const remote: Remote | undefined = await this.#snapshots.remote(
+        loaded.snapshot,
+        this.#options.compression,
+        {
+          existingOnly: depth === 'existing',
+          ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
+        },
+      );
+      return remote && remote.descriptors.length > 0 ? remoteResult(result.createdAt, remote) : undefined;
+    }
+    return undefined;
+  }
+
+  /** Other chains that lead to the same keys: of earlier builds, and of caches that were imported. */
+  async #addKnown({ known }: ExportNode): Promise<void> {
+    for (const { source, key } of known) await this.#key(source, key);
+  }
+
+  async #key(source: KeySource, key: KeyId): Promise<Record[]> {
+    let keys = this.#keys.get(source);
+    if (keys === undefined) this.#keys.set(source, (keys = new Map()));
+    const known = keys.get(key);
+    if (known !== undefined) return known;
+    // What a loop in a damaged cache finds on its way back.
+    keys.set(key, []);
+    const records = await this.#addKey(source, key);
+    keys.set(key, records);
+    return records;
+  }
+
+  async #addKey(source: KeySource, key: KeyId): Promise<Record[]> {
+    await Promise.resolve();
+    const root = source.rootRecord(key);
+    if (root !== undefined) return [this.chains.add(root, [], [])];
+    const groups = new Map<string, ChainLink<RemoteResult>[][]>();
+    for (const { from, link } of source.backlinks(key)) {
+      const inputs = groups.get(link.record) ?? [];
+      groups.set(link.record, inputs);
+      while (inputs.length <= link.input) inputs.push([]);
+      for (const record of await this.#key(source, from)) {
+        inputs[link.input]?.push({ from: record, selector: link.selector });
+      }
+    }
+    return [...groups]
+      .filter(([, inputs]) => inputs.every((links) => links.length > 0))
+      .map(([record, inputs]) => this.chains.add(record as `${string}:${string}`, inputs, []));
+  }
+}
