@@ -1,12 +1,13 @@
 /** Loads the C library's functions through koffi, at the first system call and not before. */
 import { createRequire } from 'node:module';
 import { getSystemErrorMessage, getSystemErrorName } from 'node:util';
+import type * as KoffiModule from 'koffi';
 import type { KoffiFunc } from 'koffi';
 
 /** A path: text as Node has it, or raw bytes without a final NUL. */
 export type Path = string | Uint8Array;
 
-type Koffi = typeof import('koffi');
+type Koffi = typeof KoffiModule;
 type Native = (...args: (number | bigint | string | Uint8Array | null)[]) => number | bigint;
 
 const require = createRequire(import.meta.url);

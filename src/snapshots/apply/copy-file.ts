@@ -1,0 +1,79 @@
+/** Copies one file with all of its metadata, sharing blocks where the file system can. */
+import { closeSync, constants, fchmodSync, ftruncateSync, openSync, symlinkSync } from 'node:fs';
+import { copyFileRange, mknod, reflink, seekData, seekHole } from '../../platform/syscalls-files.ts';
+import { chmodSync } from 'node:fs';
+import { deviceNumbers } from '../../platform/syscalls-files.ts';
+import { readLink, S_IFLNK, S_IFMT, S_IFREG, type FileInfo } from '../changes/file-info.ts';
+import { fsPath } from '../names.ts';
+import { readXattrs, setOwner, setTime, setXattrs } from './metadata.ts';
+import { readSync, writeSync } from 'node:fs';
+
+const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
+const COPY_BYTES = 1 << 20;
+
+/** `to` must not exist. Not for directories and sockets. */
+export function copyFile(from: string, info: FileInfo, to: string): void {
+  const type = info.mode & S_IFMT;
+  if (type === S_IFREG) copyRegular(from, info, to);
+  else if (type === S_IFLNK) symlinkSync(fsPath(readLink(from)), fsPath(to));
+  else {
+    const { major, minor } = deviceNumbers(info.rdev);
+    mknod(fsPath(to), info.mode, major, minor);
+  }
+  setOwner(to, info.uid, info.gid, to);
+  setXattrs(to, readXattrs(from));
+  if (type !== S_IFLNK) chmodSync(fsPath(to), info.mode & 0o7777);
+  setTime(to, info);
+}
+
+function copyRegular(from: string, info: FileInfo, to: string): void {
+  const source = openSync(fsPath(from), O_RDONLY | O_NOFOLLOW);
+  try {
+    const target = openSync(fsPath(to), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+    try {
+      if (info.size > 0 && !reflink(target, source)) copyData(source, target, info);
+      fchmodSync(target, info.mode & 0o777);
+    } finally {
+      closeSync(target);
+    }
+  } finally {
+    closeSync(source);
+  }
+}
+
+function copyData(source: number, target: number, info: FileInfo): void {
+  if (info.allocated < info.size) {
+    ftruncateSync(target, info.size);
+    let at = seekData(source, 0);
+    while (at !== undefined && at < info.size) {
+      const end = seekHole(source, at);
+      copyBytes(source, target, at, end);
+      at = seekData(source, end);
+    }
+    return;
+  }
+  try {
+    let left = info.size;
+    while (left > 0) {
+      const copied = copyFileRange(source, target, left);
+      if (copied === 0) return;
+      left -= copied;
+    }
+  } catch {
+    // Across file systems, or an old kernel.
+    ftruncateSync(target, 0);
+    copyBytes(source, target, 0, info.size);
+  }
+}
+
+function copyBytes(source: number, target: number, start: number, end: number): void {
+  const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, end - start));
+  let at = start;
+  while (at < end) {
+    const read = readSync(source, buffer, 0, Math.min(buffer.length, end - at), at);
+    if (read === 0) return;
+    for (let written = 0; written < read;)
+      written += writeSync(target, buffer, written, read - written, at + written);
+    at += read;
+  }
+}
