@@ -77,3 +77,20 @@ export function isIndexType(mediaType: string): boolean {
 export function isManifestType(mediaType: string): boolean {
   return mediaType === OCI_MANIFEST || mediaType === DOCKER_MANIFEST;
 }
+
+/** The type of the same layer without the ban on pushing it. */
+export function distributableLayerMediaType(mediaType: string): string {
+  return sibling(mediaType, false);
+}
+
+/** The type of the same layer with the ban on pushing it. */
+export function foreignLayerMediaType(mediaType: string): string {
+  return sibling(mediaType, true);
+}
+
+function sibling(mediaType: string, foreign: boolean): string {
+  const type = BY_NAME.get(mediaType);
+  if (type === undefined || type.foreign === foreign) return mediaType;
+  const other = LAYER_TYPES.find((t) => t.compression === type.compression && t.foreign === foreign);
+  return (mediaType === type.oci ? other?.oci : other?.docker) ?? mediaType;
+}

@@ -1,0 +1,170 @@
+import type { Descriptor } from '../content/contract.ts';
+import { isForeignLayerType } from '../content/media_types.ts';
+import { CairnError, messageOf } from '../errors/error.ts';
+import { startStatus } from '../progress/vertex.ts';
+import { formatReference, parseNamed, repositoryName } from '../registry/reference.ts';
+import type { Reference, RegistryClient, Repository } from '../registry/contract.ts';
+import type { ContentStore, BlobOrigin } from '../content/contract.ts';
+import type { AssembledImage } from './image.ts';
+import type { ExportContext } from './contract.ts';
+
+/** Blobs of one push that are under way at once; BuildKit has four, and buildx sends both its ends. */
+const PARALLEL_BLOBS = 4;
+/** Largest manifest or index that is pushed, the limit of registries (distribution-spec v1.1: at least 4 MiB). */
+const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+
+export interface PushOptions {
+  byDigest: boolean;
+  /** Plain HTTP and no check of certificates. */
+  insecure: boolean;
+}
+
+/**
+ * Pushes an image under one name: blobs in parallel, those that the registry lacks, then manifests, the root last.
+ *
+ * @throws CairnError with the registry's answer; USAGE for a name that does not fit
+ */
+export async function pushImage(
+  services: { content: ContentStore; registry: RegistryClient },
+  image: AssembledImage,
+  name: string,
+  options: PushOptions,
+  context: ExportContext,
+): Promise<void> {
+  try {
+    await push(services, image, name, options, context);
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error;
+    throw new CairnError(`failed to push ${name}: ${messageOf(error)}`, {
+      code: error.code,
+      hint: error.hint,
+      cause: error,
+    });
+  }
+}
+
+async function push(
+  { content, registry }: { content: ContentStore; registry: RegistryClient },
+  image: AssembledImage,
+  name: string,
+  { byDigest, insecure }: PushOptions,
+  context: ExportContext,
+): Promise<void> {
+  const parsed = parseNamed(name);
+  if (byDigest && (parsed.tag !== undefined || parsed.digest !== undefined)) {
+    throw new CairnError(`can't push tagged ref ${formatReference(parsed)} by digest`, {
+      code: 'USAGE',
+      hint: `give the name without a tag: ${repositoryName(parsed)}`,
+    });
+  }
+  const target: Reference = byDigest ? parsed : { ...parsed, tag: parsed.tag ?? 'latest' };
+  const repository = registry.repository(target, { insecure, forPush: true });
+  const shown = byDigest
+    ? repositoryName(parsed)
+    : `${formatReference({ host: target.host, repository: target.repository, tag: target.tag ?? '' })}@${image.root.digest}`;
+
+  const layersDone = startStatus(context.progress, 'pushing layers');
+  await pushBlobs(repository, image, context);
+  layersDone();
+
+  const manifestDone = startStatus(context.progress, `pushing manifest for ${shown}`);
+  for (const { descriptor } of image.images) {
+    if (descriptor.digest === image.root.digest) continue;
+    await pushManifest(repository, content, descriptor, descriptor.digest, context);
+  }
+  await pushManifest(
+    repository,
+    content,
+    image.root,
+    byDigest ? image.root.digest : (target.tag ?? ''),
+    context,
+  );
+  manifestDone();
+}
+
+interface PushItem {
+  blob: Descriptor;
+  from: BlobOrigin[];
+}
+
+/** Each blob once, whatever images name it; layers that must not be pushed are left out. */
+function blobsOf(image: AssembledImage): PushItem[] {
+  const items = new Map<string, PushItem>();
+  for (const { config, layers, origins } of image.images) {
+    for (const [i, layer] of layers.entries()) {
+      if (!isForeignLayerType(layer.mediaType))
+        items.set(layer.digest, { blob: layer, from: origins[i] ?? [] });
+    }
+    items.set(config.digest, { blob: config, from: [] });
+  }
+  return [...items.values()];
+}
+
+async function pushBlobs(
+  repository: Repository,
+  image: AssembledImage,
+  context: ExportContext,
+): Promise<void> {
+  const waiting = blobsOf(image);
+  // One failure stops the others.
+  const failed = new AbortController();
+  const signal = AbortSignal.any([context.signal, failed.signal]);
+  const worker = async (): Promise<void> => {
+    for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
+      await pushBlob(repository, item, image, signal, context);
+    }
+  };
+  const workers = Array.from({ length: PARALLEL_BLOBS }, async () => {
+    try {
+      await worker();
+    } catch (error) {
+      failed.abort(error);
+      throw error;
+    }
+  });
+  const results = await Promise.allSettled(workers);
+  if (failed.signal.aborted) throw failed.signal.reason;
+  const rejected = results.find((result) => result.status === 'rejected');
+  if (rejected !== undefined) throw rejected.reason;
+}
+
+async function pushBlob(
+  repository: Repository,
+  { blob, from }: PushItem,
+  image: AssembledImage,
+  signal: AbortSignal,
+  context: ExportContext,
+): Promise<void> {
+  let started: Date | undefined;
+  const report = (bytes: number, completed?: Date): void => {
+    started ??= new Date();
+    context.progress.status({
+      id: `pushing ${blob.digest}`,
+      name: '',
+      current: bytes,
+      total: blob.size,
+      started,
+      ...(completed === undefined ? {} : { completed }),
+    });
+  };
+  await repository.pushBlob(blob, image.provider, { from, signal, onProgress: (bytes) => report(bytes) });
+  // What was there or could be mounted sent no byte, and is not shown.
+  if (started !== undefined) report(blob.size, new Date());
+}
+
+async function pushManifest(
+  repository: Repository,
+  content: ContentStore,
+  descriptor: Descriptor,
+  tagOrDigest: string,
+  { signal }: ExportContext,
+): Promise<void> {
+  const bytes = await content.readAll(descriptor.digest, MAX_MANIFEST_BYTES);
+  const pushed = await repository.pushManifest(tagOrDigest, bytes, descriptor.mediaType, { signal });
+  if (pushed.digest !== descriptor.digest) {
+    throw new CairnError(
+      `registry ${repository.reference.host} stored another manifest than it was sent: ${pushed.digest} for ${descriptor.digest}`,
+      { code: 'CORRUPT' },
+    );
+  }
+}
