@@ -1,0 +1,36 @@
+/** The embedded driver: the build runs in this process. */
+import { createEngine } from '../../engine/engine.ts';
+import type { Driver } from '../contract.ts';
+import { createEmbeddedClient } from './client.ts';
+
+export interface EmbeddedOptions {
+  /** The store; default: as store/root.ts says. */
+  root?: string;
+  /** Configuration file; default: as registry/hosts_config.ts says. */
+  config?: string;
+  env: NodeJS.ProcessEnv;
+}
+
+/** @throws CairnError STORE, USAGE */
+export async function createEmbeddedDriver(options: EmbeddedOptions): Promise<Driver> {
+  const engine = await createEngine({
+    ...options,
+    warn: (message) => process.stderr.write(`WARNING: ${message}\n`),
+  });
+  return {
+    name: 'embedded',
+    async build(request, inputs, progress, signal) {
+      const client = createEmbeddedClient(inputs, options.env);
+      let result;
+      try {
+        result = await engine.build(request, client, progress, signal);
+      } catch (error) {
+        await client.finish(false);
+        throw error;
+      }
+      await client.finish(true);
+      return result;
+    },
+    close: () => engine.close(),
+  };
+}

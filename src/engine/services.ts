@@ -1,0 +1,90 @@
+/** The parts that builds of one process share: the store and what lives in it, worker threads, the solver. */
+import { createLocalKeyStore } from '../cache/local.ts';
+import { CACHE_TABLES } from '../cache/tables.ts';
+import type { KeyStore } from '../cache/contract.ts';
+import { createContentStore, type LeasingContentStore } from '../content/store.ts';
+import type { Executor } from '../executor/contract.ts';
+import type { JobPool } from '../platform/contract.ts';
+import { createJobPool } from '../platform/job-pool.ts';
+import type { RegistryHosts } from '../registry/endpoints.ts';
+import { loadRegistryHosts } from '../registry/hosts_config.ts';
+import { createContentHasher } from '../snapshots/contenthash/store_hasher.ts';
+import { CONTENT_HASH_TABLES } from '../snapshots/contenthash/tables.ts';
+import type { ContentHasher } from '../snapshots/contenthash/hasher.ts';
+import type { SnapshotStore } from '../snapshots/contract.ts';
+import { createSnapshotStore } from '../snapshots/store.ts';
+import { SNAPSHOT_TABLES } from '../snapshots/tables.ts';
+import type { Solver } from '../solver/contract.ts';
+import { createSolver } from '../solver/session.ts';
+import { openStore } from '../store/open.ts';
+import { storeRoot } from '../store/root.ts';
+import type { Store } from '../store/contract.ts';
+import { createSlots } from './slots.ts';
+import { workerEntryUrl } from './worker-entry.ts';
+
+export interface EngineOptions {
+  /** Value of `--root`. */
+  root?: string;
+  /** Value of `--config`. */
+  config?: string;
+  env: NodeJS.ProcessEnv;
+  /** Hears of what is odd but harmless; one line each. */
+  warn(message: string): void;
+}
+
+export interface EngineServices {
+  store: Store;
+  content: LeasingContentStore;
+  pool: JobPool;
+  snapshots: SnapshotStore;
+  contentHasher: ContentHasher;
+  keys: KeyStore;
+  solver: Solver;
+  hosts: RegistryHosts;
+  executor(): Promise<Executor>;
+  /** Slots for steps that run at once. */
+  execSlot(signal: AbortSignal): Promise<() => void>;
+  close(): Promise<void>;
+}
+
+/** Steps that run at once; BuildKit sets no limit, but a step is a process tree and a mount. */
+const MAX_PARALLEL_STEPS = 64;
+
+/** The store alone, for `du` and `prune`. */
+export function openStoreParts({
+  root,
+  env,
+  warn,
+}: EngineOptions): Pick<EngineServices, 'store' | 'content' | 'pool' | 'snapshots'> {
+  const path = storeRoot({ flag: root, env, uid: process.getuid?.() ?? 0 });
+  const store = openStore(path, [CACHE_TABLES, SNAPSHOT_TABLES, CONTENT_HASH_TABLES], { warn });
+  const content = createContentStore(store);
+  const pool = createJobPool(workerEntryUrl);
+  const snapshots = createSnapshotStore({ store, content, pool });
+  return { store, content, pool, snapshots };
+}
+
+/** @throws CairnError STORE, USAGE for a configuration file that cannot be used */
+export async function openServices(options: EngineOptions): Promise<EngineServices> {
+  const { config, env } = options;
+  const hosts = await loadRegistryHosts(config === undefined ? env : { ...env, CAIRN_CONFIG: config });
+  const parts = openStoreParts(options);
+  const { store, pool, snapshots } = parts;
+  let executor: Promise<Executor> | undefined;
+  return {
+    ...parts,
+    contentHasher: createContentHasher({ store, snapshots, pool }),
+    keys: createLocalKeyStore(store, snapshots),
+    solver: createSolver(),
+    hosts,
+    executor: () =>
+      (executor ??= import('../executor/executor.ts').then(({ createExecutor }) =>
+        createExecutor({ pool, store, env, warn: options.warn }),
+      )),
+    execSlot: createSlots(MAX_PARALLEL_STEPS),
+    async close() {
+      await pool.close();
+      store.close();
+    },
+  };
+}
