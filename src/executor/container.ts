@@ -1,0 +1,194 @@
+/** Runs one step from beginning to end, in the exec thread of the job pool. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
+import { Socket } from 'node:net';
+import { join } from 'node:path';
+import { CairnError } from '../errors/error.ts';
+import type { JobContext } from '../platform/contract.ts';
+import { closeDescriptor, pipe } from '../platform/pipe.ts';
+import { MNT_DETACH, umount2 } from '../platform/syscalls-mount.ts';
+import { mountAt } from '../snapshots/mounts.ts';
+import { removeBundle } from './bundle.ts';
+import {
+  detectCgroups,
+  hideUnifiedHierarchy,
+  INNER_GROUP,
+  removeOuterGroup,
+  wasOutOfMemory,
+  type Cgroups,
+} from './cgroup.ts';
+import { Cleanup } from './cleanup.ts';
+import type { ExecSpec } from './contract.ts';
+import { ExitError } from './exit_error.ts';
+import { hostsFile } from './hosts.ts';
+import { killContainer } from './kill.ts';
+import { watchMountStubs } from './mount_stubs.ts';
+import { prepareMounts } from './mounts.ts';
+import { ociSpec } from './oci_spec.ts';
+import { forwardOutput } from './process_output.ts';
+import { resolvConf } from './resolv_conf.ts';
+import { rootPath } from './root_path.ts';
+import { runtimeCommand, type Command } from './runtime_command.ts';
+import type { Runtime } from './runtime.ts';
+import { lookupUser, type ExecUser } from './user.ts';
+import { makeDirectories } from './working_directory.ts';
+
+export interface RunArgs {
+  spec: ExecSpec;
+  runtime: Runtime;
+  /** Of this process, inside the store: bundles and the runtime's state. */
+  directory: string;
+}
+
+/** What does not change while the process lives. */
+interface Machine {
+  rootless: boolean;
+  cgroups: Cgroups;
+  seccomp: boolean;
+}
+
+let machine: Machine | undefined;
+
+function lookAround(): Machine {
+  if (machine !== undefined) return machine;
+  const rootless = !/^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'utf8'));
+  machine = {
+    rootless,
+    cgroups: detectCgroups(rootless),
+    seccomp: /^Seccomp:/m.test(readFileSync('/proc/self/status', 'utf8')),
+  };
+  return machine;
+}
+
+/**
+ * The job `exec.run`.
+ * @throws ExitError, CANCELED, and what the preparation throws
+ */
+export async function runContainer(
+  { spec, runtime, directory }: RunArgs,
+  context: JobContext,
+): Promise<void> {
+  hideUnifiedHierarchy(runtime);
+  const around = lookAround();
+  const cleanup = new Cleanup();
+  try {
+    const bundle = join(directory, 'bundles', spec.id);
+    mkdirSync(bundle, { recursive: true, mode: 0o711 });
+    cleanup.add(() => removeBundle(bundle));
+    const rootfs = join(bundle, 'rootfs');
+    mkdirSync(rootfs, { mode: 0o700 });
+    mountAt(spec.rootfs, rootfs);
+    cleanup.add(() => umount2(rootfs, MNT_DETACH));
+    cleanup.add(
+      watchMountStubs(
+        rootfs,
+        ['/etc/resolv.conf', '/etc/hosts', ...spec.mounts.map((mount) => mount.dest)],
+        spec.removeMountStubsRecursive,
+      ),
+    );
+    const user = lookupUser(rootfs, spec.user);
+    makeWorkingDirectory(rootfs, spec.cwd, user);
+    const oci = ociSpec(spec, {
+      rootfs,
+      user,
+      resolvConf: written(join(bundle, 'resolv.conf'), resolvConf(spec.network === 'host')),
+      hosts: written(join(bundle, 'hosts'), hostsFile(spec.hostname, spec.extraHosts)),
+      mounts: await prepareMounts(spec.mounts, bundle, around.rootless, cleanup),
+      ...around,
+    });
+    if (
+      around.cgroups === 'v2' &&
+      oci.linux.cgroupsPath !== undefined &&
+      !oci.linux.cgroupsPath.includes(':')
+    ) {
+      const inner = (oci.linux.cgroupsPath = join(oci.linux.cgroupsPath, INNER_GROUP));
+      cleanup.add(() => removeOuterGroup(inner));
+    }
+    const state = join(directory, 'state');
+    mkdirSync(state, { recursive: true, mode: 0o700 });
+    const command = runtimeCommand(runtime, {
+      id: spec.id,
+      state,
+      bundle,
+      oci,
+      cgroups: around.cgroups,
+      cleanup,
+    });
+    const exitCode = await runCommand(command, { runtime, state, id: spec.id }, context);
+    const valid = spec.validExitCodes.length === 0 ? [0] : spec.validExitCodes;
+    if (!valid.includes(exitCode)) {
+      throw new ExitError(spec.args, exitCode, wasOutOfMemory(oci.linux.cgroupsPath ?? ''));
+    }
+  } finally {
+    await cleanup.run();
+  }
+}
+
+/** Runs the runtime until it and its output have ended. @returns the exit code; 128 and the signal's number for a signal */
+async function runCommand(
+  command: Command,
+  container: { runtime: Runtime; state: string; id: string },
+  context: JobContext,
+): Promise<number> {
+  if (context.signal.aborted) throw canceled();
+  const { child, stdout, stderr } = spawnWithPipes(command);
+  const exit = exitOf(child);
+  const onAbort = () => void killContainer(container, child, exit);
+  context.signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    const [code] = await Promise.all([exit, forwardOutput(stdout, stderr, context)]);
+    if (context.signal.aborted) throw canceled();
+    return code;
+  } finally {
+    context.signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Starts a program with an ended pipe as stdin, and pipes for its output. */
+function spawnWithPipes(command: Command): { child: ChildProcess; stdout: Socket; stderr: Socket } {
+  const [stdin, stdout, stderr] = [pipe(), pipe(), pipe()];
+  closeDescriptor(stdin.write);
+  const theirs = [stdin.read, stdout.write, stderr.write];
+  try {
+    const child = spawn(command.path, command.args, {
+      env: command.env,
+      // A process group of its own: Ctrl-C is for cairn, which then stops the container in order.
+      detached: true,
+      stdio: theirs,
+    });
+    return {
+      child,
+      stdout: new Socket({ fd: stdout.read, readable: true, writable: false }),
+      stderr: new Socket({ fd: stderr.read, readable: true, writable: false }),
+    };
+  } finally {
+    for (const fd of theirs) closeDescriptor(fd);
+  }
+}
+
+function exitOf(child: ChildProcess): Promise<number> {
+  return new Promise((resolve, reject) => {
+    child.once('error', (error) =>
+      reject(new CairnError(`${child.spawnfile} cannot be started`, { code: 'UNAVAILABLE', cause: error })),
+    );
+    child.once('exit', (code, signal) =>
+      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
+    );
+  });
+}
+
+/** BuildKit gives a missing working directory, with its parents, to the step's user. */
+function makeWorkingDirectory(rootfs: string, cwd: string, user: ExecUser): void {
+  const path = rootPath(rootfs, cwd);
+  if (statSync(path, { throwIfNoEntry: false }) === undefined) makeDirectories(path, user);
+}
+
+function written(path: string, content: string): string {
+  writeFileSync(path, content, { mode: 0o644 });
+  return path;
+}
+
+function canceled(): CairnError {
+  return new CairnError('canceled', { code: 'CANCELED' });
+}

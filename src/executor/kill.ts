@@ -1,0 +1,56 @@
+/** Ends a container that is running, or on its way to. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import type { Runtime } from './runtime.ts';
+
+/** Between two tries: a container that is still being made does not know of a kill. */
+const RETRY_MS = 50;
+/** After this time the runtime itself is killed too. */
+const PATIENCE_MS = 10_000;
+
+/**
+ * Kills everything in the container and removes the runtime's record of it; resolves when `exit` has.
+ * `child` is the runtime process.
+ */
+export async function killContainer(
+  container: { runtime: Runtime; state: string; id: string },
+  child: ChildProcess,
+  exit: Promise<number>,
+): Promise<void> {
+  const { runtime } = container;
+  if (runtime.name === 'unshare') {
+    // --kill-child: the death of unshare is the death of the PID namespace's first process, hence of all.
+    child.kill('SIGKILL');
+    return;
+  }
+  let ended = false;
+  const noted = exit.then(
+    () => (ended = true),
+    () => (ended = true),
+  );
+  const deadline = Date.now() + PATIENCE_MS;
+  for (;;) {
+    await deleteContainer(container);
+    await Promise.race([noted, new Promise((resolve) => setTimeout(resolve, RETRY_MS))]);
+    if (ended) break;
+    if (Date.now() > deadline) child.kill('SIGKILL');
+  }
+  // Once more: the runtime may have made its record between the last try and its own end.
+  await deleteContainer(container);
+}
+
+/** `RUNTIME delete --force`: kills what runs and removes the record. Errors mean that there is nothing. */
+export async function deleteContainer(container: {
+  runtime: Runtime;
+  state: string;
+  id: string;
+}): Promise<void> {
+  const { runtime, state, id } = container;
+  const child = spawn(runtime.path, ['--root', state, 'delete', '--force', id], {
+    stdio: 'ignore',
+    detached: true,
+  });
+  await new Promise<void>((resolve) => {
+    child.once('exit', () => resolve());
+    child.once('error', () => resolve());
+  });
+}

@@ -1,0 +1,43 @@
+/** The command line that runs a bundle. */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Cgroups } from './cgroup.ts';
+import type { Cleanup } from './cleanup.ts';
+import type { OciSpec } from './oci_spec.ts';
+import type { Runtime } from './runtime.ts';
+import { unshareCommand } from './unshare.ts';
+
+export interface Command {
+  path: string;
+  args: string[];
+  env: Record<string, string>;
+}
+
+export interface Bundle {
+  id: string;
+  /** The runtime's directory for what it knows of running containers. */
+  state: string;
+  bundle: string;
+  oci: OciSpec;
+  cgroups: Cgroups;
+  /** Takes what is to be undone after the step. */
+  cleanup: Cleanup;
+}
+
+/** Writes what the runtime wants to read into the bundle, and says how to start it. */
+export function runtimeCommand(
+  runtime: Runtime,
+  { id, state, bundle, oci, cgroups, cleanup }: Bundle,
+): Command {
+  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+  if (runtime.name === 'unshare') return { ...unshareCommand(runtime, bundle, oci, cleanup), env };
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(oci));
+  const run = ['run', '--bundle', bundle, id];
+  if (runtime.name === 'crun') {
+    const manager = cgroups === 'none' ? ['--cgroup-manager=disabled'] : [];
+    return { path: runtime.path, args: ['--root', state, ...manager, ...run], env };
+  }
+  // With a log of its own runc prints errors as plain lines, as users of BuildKit know them.
+  const log = ['--log', join(bundle, 'runtime.log'), '--log-format', 'json'];
+  return { path: runtime.path, args: ['--root', state, ...log, ...run], env };
+}
