@@ -39,6 +39,15 @@ export interface ChainLink<Result extends ChainResult> {
 
 export class Chains<Result extends ChainResult> {
   readonly #roots = new Map<Digest, ChainRecord<Result>>();
+  readonly #keepLoops: boolean;
+
+  /**
+   * `keepLoops`: links that close a loop are added, too, for records that are only asked and never written.
+   * Looking for loops takes a walk through all that a record leads to.
+   */
+  constructor(options: { keepLoops?: boolean } = {}) {
+    this.#keepLoops = options.keepLoops ?? false;
+  }
 
   /**
    * Adds a record, or results and links to one that is there: a record is the same as another when it has the
@@ -61,15 +70,16 @@ export class Chains<Result extends ChainResult> {
     for (const other of others) unite(same, other);
     addResults(same, results);
     // A record must not become an input of itself.
-    const below = same.children.size === 0 ? new Set([same]) : reachable(same);
+    const below = same.children.size === 0 || this.#keepLoops ? new Set([same]) : reachable(same);
     inputs.forEach((links, input) => {
       for (const { from, selector } of links) if (!below.has(from)) link(from, same, input, selector);
     });
     return same;
   }
 
-  root(digest: Digest): ChainRecord<Result> | undefined {
-    return this.#roots.get(digest);
+  /** Adds a link between records that are there. */
+  link(from: ChainRecord<Result>, to: ChainRecord<Result>, input: number, selector: string): void {
+    link(from, to, input, selector);
   }
 
   /** Every record. */
