@@ -1,6 +1,7 @@
 /** Contracts of the snapshots room: file systems as stacks of layers, lazily unpacked. */
 import type { BlobProvider, CompressionConfig, Descriptor, Digest, Remote } from '../content/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
+import type { TarEntry } from './tar/entry.ts';
 
 /**
  * One layer: a diff over whatever lies below it. It may exist as a directory in overlay format (whiteouts are
@@ -93,6 +94,16 @@ export interface SnapshotUsage {
   mutable: boolean;
 }
 
+/**
+ * One entry of a layer that is planned rather than made: see SnapshotStore.fromEntries(). The entry's fields are
+ * those of its tar header; names are binary strings (names.ts), `mtimeNs` is dropped. The order of entries is
+ * the order in the tar: parents first, names in byte order (what BuildKit's differ would write).
+ */
+export interface LayerEntry extends TarEntry {
+  /** Of a file with `size` > 0: its bytes, or the file that has them (path as a binary string). */
+  content?: { data: Uint8Array } | { path: string };
+}
+
 export interface SnapshotStore {
   /** Undefined: collected, or never there. */
   get(id: string): Snapshot | undefined;
@@ -111,6 +122,25 @@ export interface SnapshotStore {
   merge(inputs: Snapshot[], meta: SnapshotMeta): Promise<Snapshot>;
   /** BuildKit's DiffOp: what turns lower into upper. */
   diff(lower: Snapshot | undefined, upper: Snapshot | undefined, meta: SnapshotMeta): Promise<Snapshot>;
+  /**
+   * A layer over `parent` that is written once, as a blob in `compression`: its directory is only made when a
+   * later step needs the files. For copies whose result is known without looking at a mounted parent.
+   */
+  fromEntries(
+    parent: Snapshot | undefined,
+    entries: LayerEntry[],
+    compression: CompressionConfig,
+    meta: SnapshotMeta,
+    options?: { signal?: AbortSignal },
+  ): Promise<Snapshot>;
+  /** As {@link fromEntries}, for a layer that is a tar already (uncompressed bytes, checked as they are read). */
+  fromTar(
+    parent: Snapshot | undefined,
+    tar: AsyncIterable<Uint8Array>,
+    compression: CompressionConfig,
+    meta: SnapshotMeta,
+    options?: { signal?: AbortSignal },
+  ): Promise<Snapshot>;
   /** The files of a host tree as a snapshot, for mounts and for steps that need a real file system. */
   fromHostTree(tree: HostTree, meta: SnapshotMeta, progress?: VertexProgress): Promise<Snapshot>;
   /**

@@ -1,4 +1,13 @@
 /** Jobs of the snapshots room, joined with the others' in engine/worker.ts. */
 import type { JobMap } from '../platform/contract.ts';
+import { diffTar, entriesTar, unpack } from './jobs/tar.ts';
+import { buildTree, copyWritable, tryOverlay } from './jobs/trees.ts';
 
-export const snapshotJobs: JobMap = {};
+export const snapshotJobs: JobMap = {
+  'snapshots.diffTar': diffTar,
+  'snapshots.entriesTar': entriesTar,
+  'snapshots.unpack': unpack,
+  'snapshots.buildTree': buildTree,
+  'snapshots.copyWritable': copyWritable,
+  'snapshots.tryOverlay': tryOverlay,
+};

@@ -56,6 +56,8 @@ export class LayerApplier implements TarHandler {
   readonly #gid = process.getegid?.() ?? 0;
   /** A directory with setgid hands its group on to new files. */
   #setgidSeen = false;
+  /** A whiteout or an opaque directory was unpacked. */
+  whiteouts = false;
   #open: { fd: number; path: string; entry: TarEntry; end: number } | undefined;
 
   constructor(target: ApplyTarget) {
@@ -142,6 +144,8 @@ export class LayerApplier implements TarHandler {
       case 'link':
         // Everything else of a hard link is its target's.
         this.#link(entry, relative, path);
+        // In a tree the file may be shared with the snapshot that it was copied from.
+        if (this.#target.format.kind === 'tree') return;
         break;
       case 'symlink':
         this.#replacing(relative, path, () => symlinkSync(fsPath(entry.linkname), fsPath(path)));
@@ -243,6 +247,7 @@ export class LayerApplier implements TarHandler {
       return;
     }
     const there = lstat(path);
+    this.whiteouts = true;
     if (there === undefined) {
       mknod(fsPath(path), S_IFCHR);
       if (entry.uid !== this.#uid || entry.gid !== this.#gid)
@@ -255,6 +260,7 @@ export class LayerApplier implements TarHandler {
   #opaque(dir: string): void {
     const { format, root } = this.#target;
     if (format.kind === 'overlay') {
+      this.whiteouts = true;
       // The root of a layer cannot be opaque by attribute when it is the lowest; nothing lies below it then.
       lsetxattr(fsPath(join(root, dir)), format.opaque, Buffer.from('y'));
       return;

@@ -48,6 +48,11 @@ export class TarReader {
     this.#handler = handler;
   }
 
+  /** Name of the entry that is being read, for messages; empty before the first. */
+  get current(): string {
+    return this.#current;
+  }
+
   /** @throws CairnError CORRUPT when this is not a tar; whatever the handler throws */
   write(chunk: Uint8Array): void {
     const bytes = Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength);

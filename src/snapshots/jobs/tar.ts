@@ -1,0 +1,169 @@
+/** Jobs that make and unpack layer tars. */
+import { createReadStream } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
+import { decompress } from '../../content/compression/decompress.ts';
+import type { Digest } from '../../content/contract.ts';
+import { verified } from '../../content/verify.ts';
+import { CairnError } from '../../errors/error.ts';
+import { ByteSender, type ByteChannel } from '../../platform/byte-stream.ts';
+import type { JobContext } from '../../platform/contract.ts';
+import { LayerApplier, type ApplyTarget } from '../apply/apply.ts';
+import { overlayChanges, treeChanges, type ChangeHandler } from '../changes/changes.ts';
+import { LayerTar } from '../changes/layer-tar.ts';
+import type { LayerEntry, MountSpec } from '../contract.ts';
+import { withMount } from '../mounts.ts';
+import { displayName, fsPath, toBinary } from '../names.ts';
+import { TarReader } from '../tar/reader.ts';
+import { TarWriter } from '../tar/writer.ts';
+
+/** What a layer is the difference of. */
+export type DiffSpec =
+  /** An overlay upper directory over the mounted `lower`. */
+  | { kind: 'overlay'; upper: string; lower: MountSpec | undefined; mountParent: string }
+  /** Two whole trees. */
+  | { kind: 'trees'; lower: MountSpec | undefined; upper: MountSpec; mountParent: string };
+
+/** Calls `handle` for each change, and `start` before the first with the root that files are read from. */
+export function withChanges(
+  spec: DiffSpec,
+  use: (root: string, run: (handle: ChangeHandler) => void) => void,
+): void {
+  const { mountParent } = spec;
+  if (spec.kind === 'overlay') {
+    const upper = toBinary(spec.upper);
+    const inside = (lower: string | undefined): void =>
+      use(upper, (handle) => overlayChanges(upper, lower, handle));
+    if (spec.lower === undefined) inside(undefined);
+    else withMount(spec.lower, (lower) => inside(toBinary(lower)), mountParent);
+    return;
+  }
+  withMount(
+    spec.upper,
+    (upperPath) => {
+      const upper = toBinary(upperPath);
+      const inside = (lower: string | undefined): void =>
+        use(upper, (handle) => treeChanges(lower, upper, handle));
+      if (spec.lower === undefined) inside(undefined);
+      else withMount(spec.lower, (lower) => inside(toBinary(lower)), mountParent);
+    },
+    mountParent,
+  );
+}
+
+/** Sends the tar of a diff. */
+export function diffTar(
+  { spec, channel }: { spec: DiffSpec; channel: ByteChannel },
+  context: JobContext,
+): void {
+  const writer = new TarWriter(new ByteSender(context, channel).send);
+  withChanges(spec, (root, run) => {
+    const layer = new LayerTar(writer, root);
+    run((kind, path, info) => {
+      stopIfAborted(context);
+      layer.handle(kind, path, info);
+    });
+  });
+  writer.end();
+}
+
+/** Sends the tar of planned entries. */
+export function entriesTar(
+  { entries, channel }: { entries: LayerEntry[]; channel: ByteChannel },
+  context: JobContext,
+): void {
+  const writer = new TarWriter(new ByteSender(context, channel).send);
+  for (const entry of entries) {
+    stopIfAborted(context);
+    writer.header(entry);
+    if (entry.type !== 'file' || entry.size === 0) continue;
+    if (entry.content === undefined) throw new Error(`${entry.name} has no content`);
+    if ('data' in entry.content) writer.data(entry.content.data);
+    else copyFrom(writer, entry.content.path, entry);
+    writer.pad(entry.size);
+  }
+  writer.end();
+}
+
+function copyFrom(writer: TarWriter, path: string, entry: LayerEntry): void {
+  const fd = openSync(fsPath(path), 'r');
+  try {
+    if (writer.copy(fd, entry.size, 0) !== entry.size) {
+      throw new CairnError(`${displayName(path)} changed while it was copied`, { code: 'SOLVE' });
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+export interface UnpackArgs {
+  blob: string;
+  /** Of the uncompressed bytes. */
+  diffID: Digest | undefined;
+  target: ApplyTarget;
+}
+
+export interface Unpacked {
+  /** Bytes of the uncompressed tar. */
+  tarBytes: number;
+  whiteouts: boolean;
+}
+
+/** Bytes read from a blob at a time. */
+const READ_BYTES = 1 << 20;
+
+/** Unpacks a blob of any compression; the diffID is checked. The target is not complete when this fails. */
+export async function unpack({ blob, diffID, target }: UnpackArgs, context: JobContext): Promise<Unpacked> {
+  const applier = new LayerApplier(target);
+  const reader = new TarReader(applier);
+  const file = createReadStream(blob, { highWaterMark: READ_BYTES, signal: context.signal });
+  const bytes = decompress(file);
+  let tarBytes = 0;
+  try {
+    for await (const chunk of diffID === undefined ? bytes : verified(bytes, { digest: diffID })) {
+      tarBytes += chunk.length;
+      reader.write(chunk);
+    }
+    reader.end();
+    applier.finish();
+  } catch (error) {
+    applier.abandon();
+    throw unpackError(error, reader.current);
+  }
+  return { tarBytes, whiteouts: applier.whiteouts };
+}
+
+/** Applies a diff without making the tar anywhere but in memory, a chunk at a time. */
+export function applyDiff(spec: DiffSpec, target: ApplyTarget, context: JobContext): void {
+  const applier = new LayerApplier(target);
+  const reader = new TarReader(applier);
+  const writer = new TarWriter((chunk) => reader.write(chunk));
+  try {
+    withChanges(spec, (root, run) => {
+      const layer = new LayerTar(writer, root);
+      run((kind, path, info) => {
+        stopIfAborted(context);
+        layer.handle(kind, path, info);
+      });
+    });
+    writer.end();
+    reader.end();
+    applier.finish();
+  } catch (error) {
+    applier.abandon();
+    throw unpackError(error, reader.current);
+  }
+}
+
+export function stopIfAborted(context: JobContext): void {
+  if (context.signal.aborted) throw new CairnError('canceled', { code: 'CANCELED' });
+}
+
+function unpackError(error: unknown, entry: string): unknown {
+  if (error instanceof CairnError || !(error instanceof Error) || !('syscall' in error)) return error;
+  const full = (error as NodeJS.ErrnoException).code === 'ENOSPC';
+  return new CairnError(`cannot unpack ${displayName(entry)}: ${error.message}`, {
+    code: 'STORE',
+    hint: full ? 'The disk is full: prune the cache, or choose another store with --root.' : undefined,
+    cause: error,
+  });
+}
