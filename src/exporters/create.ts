@@ -37,6 +37,12 @@ export async function createExporter(
       return (await import('./cacheonly.ts')).createCacheOnlyExporter(attributes);
     case 'oci':
     case 'docker':
+      return (await import('./layout_exporter.ts')).createLayoutExporter(
+        entry.type,
+        attributes,
+        index,
+        services,
+      );
     case 'local':
     case 'tar':
       throw new CairnError(`${entry.type} exporter ${index} is not supported yet`, { code: 'UNSUPPORTED' });

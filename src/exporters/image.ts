@@ -84,7 +84,7 @@ export async function assembleImage(
       const { rewriteLayers } = await import('./rewrite.ts');
       await rewriteLayers(services.content, own, { epoch, ref, compression: options.compression }, context);
     }
-    images.push(await writeManifest(services.content, ref, own, options, epoch, context));
+    images.push(await writeManifest(services.content, ref, own, { ...options, epoch, isMap }, context));
   }
   const provider = joinedProvider(services.content, layers);
   const [first] = images;
@@ -137,11 +137,12 @@ async function writeManifest(
   content: ContentStore,
   ref: ExportRef,
   layers: Layers,
-  options: ImageOptions,
-  epoch: number | undefined,
+  options: Omit<ImageOptions, 'epoch'> & { epoch: number | undefined; isMap: boolean },
   context: ExportContext,
 ): Promise<AssembledManifest> {
-  const { oci, annotations } = options;
+  const { oci, annotations, epoch } = options;
+  // BuildKit gives a manifest without an index only the annotations that name no platform.
+  const platform = options.isMap ? ref.platform : undefined;
   const configText = finishConfig({
     imageConfig: ref.imageConfig,
     baseImageConfig: ref.baseImageConfig,
@@ -159,7 +160,7 @@ async function writeManifest(
     {
       config,
       layers: stored,
-      annotations: annotations.of('manifest', ref.platform),
+      annotations: annotations.of('manifest', platform),
     },
     oci,
   );
@@ -167,7 +168,7 @@ async function writeManifest(
     mediaType: oci ? OCI_MANIFEST : DOCKER_MANIFEST,
     digest: digestOf(text),
     size: Buffer.byteLength(text),
-    annotations: annotations.of('manifest-descriptor', ref.platform),
+    annotations: annotations.of('manifest-descriptor', platform),
     platform: ociPlatform(ref.platform),
   };
   await write(content, `exporting manifest ${descriptor.digest}`, text, context);
