@@ -85,6 +85,8 @@ export interface KeyStore extends KeySource {
   batch<T>(fn: () => T): T;
   /** Holds a snapshot back from collection until released; notes a use. */
   hold(snapshot: Snapshot): { release(): void };
+  /** Holds a key back from collection until it has a result. */
+  holdKey(key: KeyId): { release(): void };
 }
 
 /** `application/vnd.buildkit.cacheconfig.v0` (BuildKit cache/remotecache/v1/types). */

@@ -116,6 +116,10 @@ class LocalKeyStore implements KeyStore {
     return lease;
   }
 
+  holdKey(key: KeyId): { release(): void } {
+    return this.#store.lease('record', key);
+  }
+
   /** Of several keys that mean the same, the one with the newest result, so that writers agree. */
   #best(keys: Set<KeyId>): KeyId | undefined {
     if (keys.size < 2) return keys.values().next().value;

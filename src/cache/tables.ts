@@ -4,7 +4,8 @@ import type { SchemaPart } from '../store/contract.ts';
 /**
  * `cache_link`: from the key of an input to the key of a record. `cache_result`: a snapshot under a key, the
  * empty id for scratch. There is no table of keys: a key is what links or results mention. A root's id is its
- * record digest. Both tables are only ever read by prefixes of their keys or of the index beside them.
+ * record digest. These two are only ever read by prefixes of their keys or of the index beside them. `cache_collection` has the
+ * time of the last automatic collection, in Unix milliseconds.
  */
 export const CACHE_TABLES: SchemaPart = {
   room: 'cache',
@@ -20,5 +21,6 @@ export const CACHE_TABLES: SchemaPart = {
       PRIMARY KEY (key, snapshot)
     ) WITHOUT ROWID;
     CREATE INDEX IF NOT EXISTS cache_result_snapshot ON cache_result (snapshot);
+    CREATE TABLE IF NOT EXISTS cache_collection (id INTEGER PRIMARY KEY, at INTEGER NOT NULL);
   `,
 };

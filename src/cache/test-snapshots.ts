@@ -87,5 +87,7 @@ export function testSnapshots(): TestSnapshots {
     merge: unsupported,
     diff: unsupported,
     fromHostTree: unsupported,
+    fromEntries: unsupported,
+    fromTar: unsupported,
   };
 }

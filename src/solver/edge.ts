@@ -103,16 +103,25 @@ export class EdgeState {
     const reason = reasonOfRun(this.state, this.lookup, this.#context.caches);
     await Promise.all([this.#contentRecords(), ...this.state.inputs.map((input) => input.result())]);
     const keys = await storeKeys(this, this.#context);
-    const { outputs, own, by } = await this.state.run(keys[0]);
-    const tree = outputs[this.index];
-    if (own) {
-      this.#context.decide({ vertex, status: 'run', reason });
-    } else {
-      this.#context.decide({ vertex, status: 'hit', reason: `equal to ${by}, which ran at the same time` });
-      this.#context.progress.cached(vertex);
+    const held = keys.map((key) => local.holdKey(key));
+    try {
+      const { outputs, own, by } = await this.state.run(keys[0]);
+      const decision = own
+        ? ({ vertex, status: 'run', reason } as const)
+        : ({ vertex, status: 'hit', reason: `equal to ${by}, which ran at the same time` } as const);
+      this.#context.decide(decision);
+      if (!own) this.#context.progress.cached(vertex);
+      const tree = outputs[this.index];
+      if (tree?.kind !== 'host') this.#keep(keys, { snapshot: tree });
+      return tree;
+    } finally {
+      for (const each of held) each.release();
     }
-    if (tree?.kind === 'host') return tree;
-    const result = { snapshot: tree };
+  }
+
+  /** Keeps a new result under the keys of the edge. */
+  #keep(keys: readonly KeyId[], result: LoadedResult): void {
+    const { local } = this.#context;
     const createdAt = new Date();
     this.#context.hold(result);
     if (keys.length > 0) {
@@ -121,7 +130,6 @@ export class EdgeState {
       });
     }
     this.#used = { createdAt, load: () => Promise.resolve(result) };
-    return tree;
   }
 
   /** Every content-based key there is, so that the result can be found by each of them. */
