@@ -1,9 +1,11 @@
 /** Jobs of the snapshots room, joined with the others' in engine/worker.ts. */
 import type { JobMap } from '../platform/contract.ts';
+import { contentHashJobs } from './contenthash/jobs.ts';
 import { diffTar, entriesTar, unpack } from './jobs/tar.ts';
 import { buildTree, copyWritable, tryOverlay } from './jobs/trees.ts';
 
 export const snapshotJobs: JobMap = {
+  ...contentHashJobs,
   'snapshots.diffTar': diffTar,
   'snapshots.entriesTar': entriesTar,
   'snapshots.unpack': unpack,

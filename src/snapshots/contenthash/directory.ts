@@ -1,5 +1,5 @@
 /** A real directory, usually a mounted snapshot, as a tree to be hashed. Synchronous: it runs inside jobs. */
-import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type Stats } from 'node:fs';
+import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, type StatsBase } from 'node:fs';
 import type { Hash } from 'node:crypto';
 import type { Digest } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
@@ -63,7 +63,12 @@ export function readLink(path: string): string {
 }
 
 /** Sockets count as empty files, as archive/tar has no type for them. */
-export function typeOf(stats: Stats): FileHeader['type'] {
+export function typeOf(
+  stats: Pick<
+    StatsBase<bigint>,
+    'isDirectory' | 'isSymbolicLink' | 'isFIFO' | 'isCharacterDevice' | 'isBlockDevice'
+  >,
+): FileHeader['type'] {
   if (stats.isDirectory()) return 'dir';
   if (stats.isSymbolicLink()) return 'symlink';
   if (stats.isFIFO()) return 'fifo';

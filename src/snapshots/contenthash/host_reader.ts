@@ -1,0 +1,79 @@
+/** A client's directory as a tree to be hashed: known digests by stat alone, unknown ones collected for later. */
+import { lstatSync, type BigIntStats } from 'node:fs';
+import type { Digest } from '../../content/contract.ts';
+import { digestOf } from '../../llb/digest.ts';
+import type { HostTree } from '../contract.ts';
+import { toBytes, toFsPath } from './byte_path.ts';
+import { isGone } from './host_filter.ts';
+import { OWN_NAME, type HostMemory } from './host_memory.ts';
+import { walkHost } from './host_walk.ts';
+import { TreeIndex, type TreeNode, type TreeReader } from './tree_index.ts';
+
+/** A file whose digest is not known. */
+export interface UnknownFile {
+  /** Relative to the root, byte string: empty or with a slash in front. */
+  path: string;
+  /** In bytes. */
+  size: number;
+}
+
+/**
+ * The root's header of a local source: BuildKit's client never sends the root itself, so that its key is the
+ * digest of nothing.
+ */
+const ROOT_HEADER = digestOf('');
+
+export class HostReader implements TreeReader {
+  readonly index: TreeIndex;
+  readonly #root: string;
+  readonly #memory: HostMemory;
+  /** Files that a query needed and whose digests are to be computed. */
+  unknown: UnknownFile[] = [];
+  /** Digests computed for this tree, by path. */
+  readonly #computed = new Map<string, Digest>();
+
+  constructor(tree: HostTree, memory: HostMemory) {
+    this.#root = toBytes(tree.root);
+    this.#memory = memory;
+    this.index = new TreeIndex(this, walkHost(tree));
+  }
+
+  readDir(): Iterable<readonly [string, TreeNode]> {
+    return [];
+  }
+
+  digest(path: string, node: TreeNode): Digest | undefined {
+    if (path === '') return ROOT_HEADER;
+    const computed = this.#computed.get(path);
+    if (computed !== undefined) return computed;
+    let stats: BigIntStats;
+    try {
+      stats = lstatSync(toFsPath(this.#root + path), { bigint: true });
+    } catch (error) {
+      if (!isGone(error)) throw error;
+      // Let the job that reads it report what is wrong.
+      this.unknown.push({ path, size: 0 });
+      return undefined;
+    }
+    const [directory, name] = this.#place(path, node);
+    const known = this.#memory.get(directory, name, stats);
+    if (known === undefined) this.unknown.push({ path, size: stats.isFile() ? Number(stats.size) : 0 });
+    return known;
+  }
+
+  /** Takes in what a job computed. */
+  learn(path: string, digest: Digest): void {
+    this.#computed.set(path, digest);
+  }
+
+  /** Row and name of a path in the memory. */
+  placeOf(path: string): [directory: string, name: string] {
+    return this.#place(path, this.index.resolve(path, false).node);
+  }
+
+  #place(path: string, node: TreeNode | undefined): [directory: string, name: string] {
+    if (node?.kind === 'dir') return [this.#root + path, OWN_NAME];
+    const slash = path.lastIndexOf('/');
+    return [this.#root + path.slice(0, slash), path.slice(slash + 1)];
+  }
+}
