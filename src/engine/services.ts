@@ -4,6 +4,7 @@ import { CACHE_TABLES } from '../cache/tables.ts';
 import type { KeyStore } from '../cache/contract.ts';
 import { createContentStore, type LeasingContentStore } from '../content/store.ts';
 import type { Executor } from '../executor/contract.ts';
+import { CACHE_MOUNT_TABLES } from '../ops/exec/cache_mount_tables.ts';
 import type { JobPool } from '../platform/contract.ts';
 import { createJobPool } from '../platform/job-pool.ts';
 import type { RegistryHosts } from '../registry/endpoints.ts';
@@ -57,7 +58,9 @@ export function openStoreParts({
   warn,
 }: EngineOptions): Pick<EngineServices, 'store' | 'content' | 'pool' | 'snapshots'> {
   const path = storeRoot({ flag: root, env, uid: process.getuid?.() ?? 0 });
-  const store = openStore(path, [CACHE_TABLES, SNAPSHOT_TABLES, CONTENT_HASH_TABLES], { warn });
+  const store = openStore(path, [CACHE_TABLES, SNAPSHOT_TABLES, CONTENT_HASH_TABLES, CACHE_MOUNT_TABLES], {
+    warn,
+  });
   const content = createContentStore(store);
   const pool = createJobPool(workerEntryUrl);
   const snapshots = createSnapshotStore({ store, content, pool });
