@@ -1,6 +1,7 @@
 /** Entry of the worker threads: the jobs of every room, by name. Bundled to dist/worker.js. */
 import { serveJobs } from '../platform/worker-thread.ts';
 import { executorJobs } from '../executor/jobs.ts';
+import { exporterJobs } from '../exporters/jobs.ts';
 import { snapshotJobs } from '../snapshots/jobs.ts';
 
-serveJobs({ ...snapshotJobs, ...executorJobs });
+serveJobs({ ...snapshotJobs, ...exporterJobs, ...executorJobs });

@@ -44,8 +44,9 @@ export async function createExporter(
         services,
       );
     case 'local':
+      return (await import('./files_exporter.ts')).createLocalExporter(attributes, index, services);
     case 'tar':
-      throw new CairnError(`${entry.type} exporter ${index} is not supported yet`, { code: 'UNSUPPORTED' });
+      return (await import('./files_exporter.ts')).createTarExporter(attributes, index, services);
     default:
       throw new CairnError(`exporter ${JSON.stringify(entry.type)} could not be found`, {
         code: 'USAGE',
