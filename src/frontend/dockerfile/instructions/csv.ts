@@ -18,7 +18,7 @@ export function csvFields(line: string): string[] {
       const comma = line.indexOf(',', at);
       const end = comma === -1 ? line.length : comma;
       const quote = line.slice(at, end).indexOf('"');
-      if (quote !== -1) throw csvError(line, at + quote, 'bare " in non-quoted field');
+      if (quote !== -1) throw csvError(line, at + quote, 'bare " in non-quoted-field');
       fields.push(line.slice(at, end));
       at = end;
     }

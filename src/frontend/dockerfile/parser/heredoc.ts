@@ -3,7 +3,7 @@ import { EMPTY_ENV, Lex } from '../shell/lex.ts';
 import type { Heredoc } from './contract.ts';
 import { DockerfileError } from './error.ts';
 
-const HEREDOC = /^(\d*)<<(-?)[\t\n\f\r ]*([^<\t\n\f\r ][^<]*)$/;
+const HEREDOC = /^(\d*)<<(-?)[\t\n\f\r ]*([^<\t\n\f\r ][^<]*)?$/;
 
 // The escape directive does not reach into heredocs: the backslash always counts.
 const lineLex = new Lex('\\', { rawQuotes: true, rawEscapes: true, skipUnsetEnv: true });

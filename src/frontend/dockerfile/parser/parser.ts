@@ -38,12 +38,12 @@ class Parser {
   #comments: string[] = [];
 
   constructor(text: string) {
-    this.#scanner = new LineScanner(text.replace(/^\ufeff/, ''));
+    this.#scanner = new LineScanner(text);
   }
 
   parse(): ParsedDockerfile {
     for (let line = this.#scanner.next(); line !== undefined; line = this.#scanner.next()) {
-      this.#parseFrom(line);
+      this.#parseFrom(this.#line === 0 ? line.replace(/^\ufeff/, '') : line);
     }
     if (this.#instructions.length === 0) {
       throw this.#failure(new DockerfileError('file with no instructions'), this.#line);
