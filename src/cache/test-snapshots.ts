@@ -1,6 +1,6 @@
 /** Snapshots without files, for tests of rooms that only pass them on. */
 import { createHash } from 'node:crypto';
-import type { Digest } from '../content/contract.ts';
+import { ANNOTATION_UNCOMPRESSED, type Digest } from '../content/contract.ts';
 import type { RemoteLayer, Snapshot, SnapshotStore, SnapshotUsage } from '../snapshots/contract.ts';
 
 export interface TestSnapshots extends SnapshotStore {
@@ -15,6 +15,11 @@ export interface TestSnapshots extends SnapshotStore {
 
 export function digestOf(text: string): Digest {
   return `sha256:${createHash('sha256').update(text).digest('hex')}`;
+}
+
+/** Layers that were imported are named by their digest. */
+function diffIDOf(layer: string): Digest {
+  return layer.startsWith('sha256:') ? (layer as Digest) : digestOf(layer);
 }
 
 /** Names of the layers of a snapshot made here, lowest first. */
@@ -39,7 +44,7 @@ export function testSnapshots(): TestSnapshots {
     const snapshot: Snapshot = {
       kind: 'snapshot',
       id,
-      layers: layers.map((layer) => ({ id: layer, diffID: digestOf(layer) })),
+      layers: layers.map((layer) => ({ id: layer, diffID: diffIDOf(layer) })),
     };
     all.set(id, snapshot);
     return snapshot;
@@ -64,6 +69,7 @@ export function testSnapshots(): TestSnapshots {
             mediaType: 'application/vnd.oci.image.layer.v1.tar+gzip',
             digest: digestOf(`blob of ${layer.id}`),
             size: layer.id.length,
+            annotations: { [ANNOTATION_UNCOMPRESSED]: layer.diffID ?? '' },
           }
         );
       });

@@ -86,10 +86,13 @@ export class EdgeState {
 
   async #load(hit: Hit): Promise<LoadedResult | undefined> {
     const { source, result } = hit;
-    const loaded = await source.load(result);
-    if (loaded === undefined) return undefined;
+    const found = await source.load(result);
+    if (found === undefined) return undefined;
     const { vertex } = this.state;
-    this.#context.hold(loaded);
+    this.#context.hold(found);
+    // Between finding and holding it somebody may have collected it.
+    const loaded = source === this.#context.local ? await source.load(result) : found;
+    if (loaded === undefined) return undefined;
     if (source !== this.#context.local) await storeImported(this, hit, loaded, this.#context);
     this.#used = { createdAt: result.createdAt, load: () => Promise.resolve(loaded) };
     this.#context.decide({ vertex, status: 'hit', cache: source.name, reason: reasonOfHit(this.state, hit) });

@@ -1,9 +1,10 @@
 /** Writes the keys of edges into the local store: every path by which they can be reached. */
-import type { InputPath, KeyId, KeySource, LoadedResult } from '../cache/contract.ts';
+import type { InputPath, KeyId, KeySource, KeyStore, LoadedResult } from '../cache/contract.ts';
 import { recordDigest } from '../cache/record.ts';
 import type { Digest } from '../content/contract.ts';
 import type { EdgeState, SolveContext } from './edge.ts';
 import type { Hit } from './lookup.ts';
+import type { VertexState } from './vertex.ts';
 
 /**
  * Makes sure that the local store has the keys of an edge and of all that it was made from.
@@ -81,6 +82,30 @@ async function upstream(edge: EdgeState): Promise<EdgeState[]> {
   return order;
 }
 
+/**
+ * Where the content of an input led on and its definition did not, remembers the definition: the next build
+ * need not look at the content.
+ */
+export async function connectContent(
+  state: VertexState,
+  output: number,
+  inputs: ReadonlySet<number>,
+  { local }: SolveContext,
+): Promise<void> {
+  const map = await state.cacheMap();
+  const record = recordDigest(map.digest, output);
+  const paths = state.inputs.map((input, number) => {
+    const ids = new Set([...(input.localKeys ?? []), ...(input.lookup.known(local)?.ids ?? [])]);
+    return pathsOf(state, number, [...ids], local);
+  });
+  const isNew = [...inputs].some((input) =>
+    paths[input]?.some(({ key, selector }) => local.links(key, { input, record, selector }).length === 0),
+  );
+  if (isNew && paths.every((alternatives) => alternatives.length > 0)) {
+    local.batch(() => local.ensure(record, paths));
+  }
+}
+
 function ensureKeys(edge: EdgeState, { local }: SolveContext): void {
   const { state, index } = edge;
   const maps = state.knownMaps.filter((map) => map.volatile !== true);
@@ -88,15 +113,18 @@ function ensureKeys(edge: EdgeState, { local }: SolveContext): void {
     edge.localKeys = maps.map((map) => local.ensure(recordDigest(map.digest, index), []));
     return;
   }
-  const map = maps[0];
-  const paths = state.inputs.map((input, number): InputPath[] => {
-    const content = state.knownContent(number);
-    const selector = map?.deps[number]?.selector ?? '';
-    return [
-      ...(input.localKeys ?? []).map((key): InputPath => ({ key, selector })),
-      ...(content === undefined ? [] : [{ key: local.ensure(content, []), selector: '' } as const]),
-    ];
-  });
+  const [map] = maps;
+  const paths = state.inputs.map((input, number) => pathsOf(state, number, input.localKeys ?? [], local));
   const reachable = map !== undefined && paths.every((alternatives) => alternatives.length > 0);
   edge.localKeys = reachable ? [local.ensure(recordDigest(map.digest, index), paths)] : [];
+}
+
+/** Every path from one input: from its keys by definition, and from its content. */
+function pathsOf(state: VertexState, input: number, keys: readonly KeyId[], local: KeyStore): InputPath[] {
+  const selector = state.knownMaps[0]?.deps[input]?.selector ?? '';
+  const content = state.knownContent(input);
+  return [
+    ...keys.map((key): InputPath => ({ key, selector })),
+    ...(content === undefined ? [] : [{ key: local.ensure(content, []), selector: '' } as const]),
+  ];
 }

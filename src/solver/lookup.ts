@@ -1,9 +1,10 @@
 /** Which keys an edge has in each cache, and which result they lead to: the rule of README.md. */
-import type { InputPath, KeyId, KeyResult, KeySource } from '../cache/contract.ts';
+import type { KeyId, KeyResult, KeySource } from '../cache/contract.ts';
 import { recordDigest } from '../cache/record.ts';
 import type { Digest } from '../content/contract.ts';
 import type { CacheMap } from '../ops/contract.ts';
 import type { SolveContext } from './edge.ts';
+import { connectContent } from './keys.ts';
 import type { VertexState } from './vertex.ts';
 
 /**
@@ -131,7 +132,9 @@ export class Lookup {
       return { ids: [], final: effort > 0, unmatched: [paths.empty], content: [...content] };
     }
     const ids = [...paths.reduce((left, right) => left.intersection(right))].toSorted();
-    if (ids.length > 0 && source === this.#context.local) await this.#connect(map, record, content, effort);
+    if (ids.length > 0 && content.size > 0 && source === this.#context.local) {
+      await connectContent(vertex, this.#output, content, this.#context);
+    }
     return { ids, final: effort === MOST, unmatched: [], content: [...content] };
   }
 
@@ -175,35 +178,6 @@ export class Lookup {
     }
     if (effort === 1 && paths.size === 0) for (const id of await byDefinition(MOST)) paths.add(id);
     return paths;
-  }
-
-  /**
-   * Where the content of an input led on and its definition did not, remembers the definition: the next build
-   * need not look at the content.
-   */
-  async #connect(map: CacheMap, record: Digest, content: Set<number>, effort: Effort): Promise<void> {
-    const { local } = this.#context;
-    const missing = [];
-    for (const input of content) {
-      const selector = map.deps[input]?.selector ?? '';
-      const keys = await this.#vertex.inputs[input]?.lookup.keys(effort, local);
-      const ids = (keys?.ids ?? []).filter(
-        (from) => local.links(from, { input, record, selector }).length === 0,
-      );
-      if (ids.length > 0) missing.push(input);
-    }
-    if (missing.length === 0) return;
-    const paths: InputPath[][] = [];
-    for (const [input, edge] of this.#vertex.inputs.entries()) {
-      const selector = map.deps[input]?.selector ?? '';
-      const { ids } = await edge.lookup.keys(effort, local);
-      const root = this.#vertex.knownContent(input);
-      paths.push([
-        ...ids.map((key): InputPath => ({ key, selector })),
-        ...(root === undefined ? [] : [{ key: local.ensure(root, []), selector: '' } as const]),
-      ]);
-    }
-    local.batch(() => local.ensure(record, paths));
   }
 }
 

@@ -1,9 +1,13 @@
 /** Graphs of small ops in memory, for tests of the solver. */
 import { create } from '@bufbuild/protobuf';
+import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { KeySource, KeyStore } from '../cache/contract.ts';
+import type { CacheExportMode, KeySource, KeyStore } from '../cache/contract.ts';
+import { exportCache } from '../cache/export.ts';
+import { provider } from '../cache/golden-caches.ts';
+import { importedKeySource } from '../cache/imported.ts';
 import { createLocalKeyStore } from '../cache/local.ts';
 import { CACHE_TABLES } from '../cache/tables.ts';
 import { digestOf, layersOf, testSnapshots, type TestSnapshots } from '../cache/test-snapshots.ts';
@@ -31,6 +35,9 @@ export interface StepOptions {
   outputs?: number;
   run?: (context: OpContext) => Promise<void>;
   cacheMap?: (index: number) => Promise<void>;
+  acquire?: () => Promise<() => void>;
+  /** A path that the content lacks. */
+  missing?: string;
 }
 
 /** A cache map of the golden data. */
@@ -119,6 +126,28 @@ export class Steps {
     }
   }
 
+  /** The cache of a build, as another workshop would import it. */
+  async exported(
+    edge: Edge,
+    mode: CacheExportMode,
+    name = `${mode} cache`,
+  ): Promise<(to: Steps) => KeySource> {
+    const session = this.session();
+    try {
+      await session.result(edge);
+      const nodes = [await session.exportNode(edge)];
+      const { config, blobs } = await exportCache(nodes, this.snapshots, {
+        mode,
+        compression: { type: 'gzip' },
+      });
+      const descriptors = new Map([...blobs].map(([digest, { descriptor }]) => [digest, descriptor]));
+      const manifest = { config, blobs: descriptors, provider };
+      return (to) => importedKeySource(manifest, name, to.snapshots, assert.fail);
+    } finally {
+      await session.close();
+    }
+  }
+
   async close(): Promise<void> {
     for (const session of this.#sessions) await session.close();
     this.store.close();
@@ -129,6 +158,7 @@ export class Steps {
     const options = this.#options.get(vertex.digest) ?? {};
     const keys = options.keys ?? [vertex.name];
     return {
+      ...(options.acquire === undefined ? {} : { acquire: options.acquire }),
       cacheMap: async (index) => {
         this.mapped.push(`${vertex.name} ${index}`);
         await options.cacheMap?.(index);
@@ -145,8 +175,11 @@ export class Steps {
               ? {
                   contentDigest: (tree: Tree | undefined) => {
                     this.hashed.push(`${vertex.name} ${input}`);
+                    if (options.missing !== undefined) {
+                      return Promise.reject(new Error(`${JSON.stringify(options.missing)}: not found`));
+                    }
                     return Promise.resolve(
-                      digestOf(`content ${tree?.kind === 'snapshot' ? layersOf(tree).at(-1) : ''}`),
+                      digestOf(`content ${tree?.kind === 'snapshot' ? tree.layers.at(-1)?.diffID : ''}`),
                     );
                   },
                 }
