@@ -1,0 +1,210 @@
+/** The blobs of layers: which there are, fetching them, making them. */
+import { compressionOf } from '../content/media_types.ts';
+import { convertLayer, isEstargz, needsConversion } from '../content/compression/convert.ts';
+import { writeLayer } from '../content/compression/layer.ts';
+import {
+  ANNOTATION_CREATED_AT,
+  ANNOTATION_UNCOMPRESSED,
+  type BlobProvider,
+  type ByteRange,
+  type CompressionConfig,
+  type CompressionType,
+  type ContentStore,
+  type Descriptor,
+  type Digest,
+} from '../content/contract.ts';
+import { CairnError } from '../errors/error.ts';
+import { streamJob } from '../platform/byte-stream.ts';
+import type { JobPool } from '../platform/contract.ts';
+import type { VertexProgress } from '../progress/events.ts';
+import type { Store } from '../store/contract.ts';
+import type { DiffSpec } from './jobs/tar.ts';
+import type { LayerBlob, LayerRow, SnapshotRecords } from './records.ts';
+
+export interface FetchOptions {
+  progress?: VertexProgress | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Progress of a fetch is told at most this often, in milliseconds. */
+const PROGRESS_MS = 100;
+
+export class LayerBlobs implements BlobProvider {
+  readonly #store: Store;
+  readonly #content: ContentStore;
+  readonly #records: SnapshotRecords;
+  readonly #jobs: JobPool;
+  /** Where blobs that are not here can be read from; known in this process only. */
+  readonly #providers = new Map<Digest, BlobProvider>();
+  /** Work under way, by layer and purpose: equal work of one process is done once. */
+  readonly #running = new Map<string, Promise<Descriptor>>();
+
+  constructor(store: Store, content: ContentStore, records: SnapshotRecords, jobs: JobPool) {
+    this.#store = store;
+    this.#content = content;
+    this.#records = records;
+    this.#jobs = jobs;
+  }
+
+  remember(blob: Descriptor, provider: BlobProvider): void {
+    if (provider !== this) this.#providers.set(blob.digest, provider);
+  }
+
+  /** Reads from the content store where the blob is there, else from the remembered provider. */
+  read(
+    blob: Descriptor,
+    options: { range?: ByteRange; signal?: AbortSignal } = {},
+  ): AsyncIterable<Uint8Array> {
+    const provider =
+      this.#content.info(blob.digest) === undefined ? this.#providers.get(blob.digest) : this.#content;
+    if (provider === undefined) {
+      throw new CairnError(`blob ${blob.digest} is not in the store and nobody is known who has it`, {
+        code: 'NOT_FOUND',
+      });
+    }
+    return provider.read(blob, options);
+  }
+
+  /** File of a blob that is in the content store. */
+  path(digest: Digest): string {
+    return this.#content.path(digest);
+  }
+
+  /** Blobs of a layer that can be read. */
+  available(layer: string): LayerBlob[] {
+    return this.#records
+      .blobs(layer)
+      .filter(
+        ({ descriptor }) =>
+          this.#content.info(descriptor.digest) !== undefined || this.#providers.has(descriptor.digest),
+      );
+  }
+
+  /** A blob of the layer in the content store, fetched if need be. @throws CairnError NOT_FOUND, and the provider's */
+  fetch(layer: string, options: FetchOptions): Promise<Descriptor> {
+    const blobs = this.available(layer);
+    const here = blobs.find(({ descriptor }) => this.#content.info(descriptor.digest) !== undefined);
+    if (here !== undefined) return Promise.resolve(here.descriptor);
+    const [blob] = blobs;
+    if (blob === undefined) return Promise.reject(lost(layer));
+    return this.#once(`fetch ${layer}`, async () => {
+      const { descriptor } = blob;
+      const { signal } = options;
+      const bytes = watched(
+        this.read(descriptor, signal === undefined ? {} : { signal }),
+        descriptor,
+        options.progress,
+      );
+      await this.#content.ingest(bytes, descriptor, signal === undefined ? {} : { signal });
+      return descriptor;
+    });
+  }
+
+  /**
+   * The layer as a blob in the wanted compression, made or converted where it is missing.
+   * @param diff what the layer is the difference of; undefined: only its blobs are left
+   */
+  ensure(
+    layer: LayerRow,
+    config: CompressionConfig,
+    diff: () => DiffSpec | undefined,
+    signal: AbortSignal | undefined,
+  ): Promise<Descriptor> {
+    const existing = this.existing(layer.id, config);
+    if (existing !== undefined) return Promise.resolve(existing);
+    const { type, level, force, ociMediaTypes } = config;
+    return this.#once(`make ${layer.id} ${JSON.stringify([type, level, force, ociMediaTypes])}`, async () => {
+      const options = signal === undefined ? {} : { signal };
+      const spec = diff();
+      if (spec !== undefined) {
+        const { bytes } = streamJob(this.#jobs, 'snapshots.diffTar', { spec }, options);
+        return this.#record(layer, await writeLayer(this.#content, bytes, config, options), config.type);
+      }
+      const [source] = this.available(layer.id);
+      if (source === undefined) throw lost(layer.id);
+      const written = await convertLayer(this.#content, source.descriptor, this, config, options);
+      return this.#record(layer, written, config.type);
+    });
+  }
+
+  /** A readable blob that satisfies `config`, as BuildKit chooses: without `force`, any format will do. */
+  existing(layer: string, config: CompressionConfig): Descriptor | undefined {
+    const blobs = this.available(layer).filter((blob) => !blob.provisional);
+    const exact = blobs.find((blob) => blob.compression === config.type);
+    if (exact !== undefined) return exact.descriptor;
+    return blobs.find((blob) => !needsConversion(blob.descriptor, config))?.descriptor;
+  }
+
+  #record(
+    layer: LayerRow,
+    written: { descriptor: Descriptor; diffID: Digest },
+    compression: CompressionType,
+  ): Descriptor {
+    this.#store.transaction(() => {
+      this.#records.addBlob(layer.id, { descriptor: written.descriptor, compression, provisional: false });
+      // estargz adds to the tar: its diffID is another, and not what the layer is known by.
+      if (layer.diffID === undefined && compression !== 'estargz') {
+        this.#records.setDigests(layer.id, written.diffID, undefined);
+      }
+    });
+    return written.descriptor;
+  }
+
+  #once(key: string, work: () => Promise<Descriptor>): Promise<Descriptor> {
+    const running = this.#running.get(key);
+    if (running !== undefined) return running;
+    const promise = work().finally(() => this.#running.delete(key));
+    this.#running.set(key, promise);
+    return promise;
+  }
+}
+
+function lost(layer: string): CairnError {
+  return new CairnError(`layer ${layer} is lost: neither its files nor a blob of it can be found`, {
+    code: 'NOT_FOUND',
+  });
+}
+
+/** The compression that a descriptor is in; media types that are unknown count as uncompressed. */
+export function compressionType(descriptor: Descriptor): CompressionType {
+  return isEstargz(descriptor) ? 'estargz' : (compressionOf(descriptor.mediaType) ?? 'uncompressed');
+}
+
+/** A descriptor as Remote promises it: with diffID and creation time. */
+export function annotated(descriptor: Descriptor, layer: LayerRow): Descriptor {
+  const annotations = { ...descriptor.annotations };
+  const diffID = annotations[ANNOTATION_UNCOMPRESSED] ?? layer.diffID;
+  if (diffID !== undefined) annotations[ANNOTATION_UNCOMPRESSED] = diffID;
+  annotations[ANNOTATION_CREATED_AT] ??= rfc3339(layer.createdAt);
+  return { ...descriptor, annotations };
+}
+
+/** As Go's time.Time marshals: no zeros at the end of the fraction. */
+function rfc3339(date: Date): string {
+  return date.toISOString().replace(/\.?0*Z$/, 'Z');
+}
+
+/** The bytes, with their count told as the status of a download. */
+async function* watched(
+  bytes: AsyncIterable<Uint8Array>,
+  blob: Descriptor,
+  progress: VertexProgress | undefined,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const started = new Date();
+  let current = 0;
+  let told = 0;
+  const tell = (completed?: Date): void => {
+    const times = completed === undefined ? { started } : { started, completed };
+    progress?.status({ id: blob.digest, name: 'downloading', current, total: blob.size, ...times });
+  };
+  tell();
+  for await (const chunk of bytes) {
+    yield chunk;
+    current += chunk.length;
+    if (Date.now() - told >= PROGRESS_MS) {
+      told = Date.now();
+      tell();
+    }
+  }
+  tell(new Date());
+}

@@ -1,0 +1,120 @@
+/** Native snapshotter: a whole tree per snapshot, for file systems and users that cannot mount overlays. */
+import type { MountSpec, Snapshot } from './contract.ts';
+import type { DiffSpec } from './jobs/tar.ts';
+import type { BuildTreeArgs, LayerSource } from './jobs/trees.ts';
+import type { FetchOptions } from './layer-blobs.ts';
+import { snapshotId, type LayerRow } from './records.ts';
+import {
+  extracting,
+  Once,
+  signalOf,
+  type ActiveDirectory,
+  type Snapshotter,
+  type SnapshotterParts,
+} from './snapshotter.ts';
+
+export class NativeSnapshotter implements Snapshotter {
+  readonly format = 'native';
+  readonly #parts: SnapshotterParts;
+  readonly #unpacking = new Once();
+
+  constructor(parts: SnapshotterParts) {
+    this.#parts = parts;
+  }
+
+  usable(snapshot: Snapshot): boolean {
+    if (this.#has(snapshot.id)) return true;
+    return snapshot.layers.every(({ id }) => {
+      if (this.#parts.blobs.available(id).length > 0) return true;
+      const row = this.#parts.records.layer(id);
+      return row !== undefined && this.diffOf(row) !== undefined;
+    });
+  }
+
+  unpack(snapshot: Snapshot, options: FetchOptions): Promise<void> {
+    if (snapshot.layers.length === 0 || this.#has(snapshot.id)) return Promise.resolve();
+    return this.#unpacking.run(snapshot.id, () => this.#build(snapshot, options));
+  }
+
+  view(snapshot: Snapshot): MountSpec {
+    const { directories } = this.#parts;
+    const empty = snapshot.layers.length === 0;
+    const path = empty ? directories.empty() : directories.path(this.format, this.#id(snapshot));
+    return { kind: 'dir', path, readonly: true };
+  }
+
+  async begin(parent: Snapshot | undefined, options: FetchOptions): Promise<ActiveDirectory> {
+    const { directories, jobs } = this.#parts;
+    const { base, fs } = directories.begin();
+    if (parent !== undefined && parent.layers.length > 0) {
+      try {
+        const from = directories.path(this.format, this.#id(parent));
+        await jobs.run('snapshots.copyWritable', { from, to: fs }, signalOf(options));
+      } catch (error) {
+        await directories.remove(base);
+        throw error;
+      }
+    }
+    return { mount: { kind: 'dir', path: fs, readonly: false }, base };
+  }
+
+  async finish(active: ActiveDirectory, snapshot: string): Promise<string> {
+    await this.#parts.directories.publish(active.base, this.format, snapshot);
+    return snapshot;
+  }
+
+  diffOf(layer: LayerRow): DiffSpec | undefined {
+    const { directories, records } = this.#parts;
+    const origin = records.snapshot(layer.origin);
+    if (origin === undefined || !this.#has(origin.id)) return undefined;
+    const below = { ...origin, layers: origin.layers.slice(0, -1) };
+    if (below.layers.length > 0 && !this.#has(this.#id(below))) return undefined;
+    return {
+      kind: 'trees',
+      lower: below.layers.length === 0 ? undefined : this.view(below),
+      upper: { kind: 'dir', path: directories.path(this.format, origin.id), readonly: true },
+      mountParent: directories.mountParent(),
+    };
+  }
+
+  #has(snapshot: string): boolean {
+    return this.#parts.records.directory(this.format, snapshot) !== undefined;
+  }
+
+  #id(snapshot: Snapshot): string {
+    return snapshotId(snapshot.layers.map(({ id }) => id));
+  }
+
+  /** On top of the tallest part of the stack that has a tree. */
+  async #build(snapshot: Snapshot, options: FetchOptions): Promise<void> {
+    const { blobs, directories, jobs, records } = this.#parts;
+    const ids = snapshot.layers.map(({ id }) => id);
+    let built = ids.length - 1;
+    while (built > 0 && !this.#has(snapshotId(ids.slice(0, built)))) built--;
+    const sources = await Promise.all(
+      ids.slice(built).map(async (id): Promise<LayerSource> => {
+        const row = records.layer(id);
+        const spec = row === undefined || blobs.available(id).length > 0 ? undefined : this.diffOf(row);
+        if (spec !== undefined) return { kind: 'diff', spec };
+        const { digest } = await blobs.fetch(id, options);
+        return { kind: 'blob', path: blobs.path(digest), diffID: row?.diffID };
+      }),
+    );
+    const { base, fs } = directories.begin();
+    try {
+      const args: BuildTreeArgs = {
+        base: built === 0 ? undefined : directories.path(this.format, snapshotId(ids.slice(0, built))),
+        layers: sources,
+        target: fs,
+      };
+      await extracting(`${sources.length} layers`, options, () =>
+        jobs.run('snapshots.buildTree', args, signalOf(options)),
+      );
+      await directories.publish(base, this.format, snapshot.id);
+      records.addDirectory(this.format, snapshot.id, false);
+    } catch (error) {
+      await directories.remove(base);
+      throw error;
+    }
+  }
+}

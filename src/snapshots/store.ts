@@ -1,0 +1,354 @@
+/** The snapshot store: handles in, handles out; the state is in the database, the files below `snapshots/`. */
+import { createHash, randomBytes } from 'node:crypto';
+import { writeLayer } from '../content/compression/layer.ts';
+import type { CompressionConfig, ContentStore, Descriptor, Digest, Remote } from '../content/contract.ts';
+import { CairnError } from '../errors/error.ts';
+import { streamJob } from '../platform/byte-stream.ts';
+import type { JobPool } from '../platform/contract.ts';
+import type { VertexProgress } from '../progress/events.ts';
+import type { Store } from '../store/contract.ts';
+import { chooseSnapshotter, rememberedFormat } from './choose.ts';
+import type {
+  ActiveSnapshot,
+  HostTree,
+  LayerEntry,
+  MountSpec,
+  RemoteLayer,
+  Snapshot,
+  SnapshotMeta,
+  SnapshotStore,
+  SnapshotUsage,
+} from './contract.ts';
+import { Directories } from './directories.ts';
+import { annotated, compressionType, LayerBlobs } from './layer-blobs.ts';
+import { NativeSnapshotter } from './native.ts';
+import { OverlaySnapshotter } from './overlay.ts';
+import { snapshotId, SnapshotRecords, type Format, type LayerBlob, type LayerRow } from './records.ts';
+import type { Snapshotter, SnapshotterParts } from './snapshotter.ts';
+import { deleteSnapshot, listUsage } from './usage.ts';
+
+const ID_BYTES = 16;
+
+export interface SnapshotStoreParts {
+  store: Store;
+  content: ContentStore;
+  jobs: JobPool;
+}
+
+/** A snapshot store that keeps what this process made or asked for from being collected. */
+export interface LeasingSnapshotStore extends SnapshotStore {
+  /** Lets the collector have it: at the end of a build in a process that goes on. */
+  releaseLeases(): void;
+}
+
+/** The store must have been opened with `snapshotTables`. No thread is started before files are needed. */
+export function createSnapshotStore(parts: SnapshotStoreParts): LeasingSnapshotStore {
+  return new LayeredSnapshotStore(parts);
+}
+
+class LayeredSnapshotStore implements LeasingSnapshotStore {
+  readonly #store: Store;
+  readonly #content: ContentStore;
+  readonly #records: SnapshotRecords;
+  readonly #parts: SnapshotterParts;
+  readonly #leases = new Map<string, { release(): void }>();
+  #snapshotter: Promise<Snapshotter> | undefined;
+
+  constructor({ store, content, jobs }: SnapshotStoreParts) {
+    this.#store = store;
+    this.#content = content;
+    this.#records = new SnapshotRecords(store);
+    this.#parts = {
+      store,
+      jobs,
+      records: this.#records,
+      directories: new Directories(store),
+      blobs: new LayerBlobs(store, content, this.#records, jobs),
+    };
+  }
+
+  get(id: string): Snapshot | undefined {
+    return this.#records.snapshot(id);
+  }
+
+  fromLayers(layers: RemoteLayer[], meta: SnapshotMeta): Promise<Snapshot> {
+    const { blobs } = this.#parts;
+    const ids: string[] = [];
+    let chainID: Digest | undefined;
+    const id = this.#store.transaction(() => {
+      let parent: string | undefined;
+      for (const { descriptor, diffID, provider, createdAt } of layers) {
+        chainID = chain(chainID, diffID);
+        const row = this.#records.layerByChain(chainID) ?? {
+          id: chainID.slice(chainID.indexOf(':') + 1, chainID.indexOf(':') + 1 + 2 * ID_BYTES),
+          diffID,
+          chainID,
+          origin: '',
+          createdAt: createdAt ?? meta.createdAt ?? new Date(),
+        };
+        ids.push(row.id);
+        if (row.origin === '') this.#records.addLayer({ ...row, origin: snapshotId(ids) });
+        const compression = compressionType(descriptor);
+        this.#records.addBlob(row.id, { descriptor, compression, provisional: false });
+        blobs.remember(descriptor, provider);
+        parent = this.#addSnapshot(ids, parent === undefined ? [] : [parent], meta);
+      }
+      return parent ?? this.#addSnapshot([], [], meta);
+    });
+    return Promise.resolve(this.#handle(id));
+  }
+
+  async prepare(
+    parent: Snapshot | undefined,
+    meta: SnapshotMeta,
+    progress?: VertexProgress,
+  ): Promise<ActiveSnapshot> {
+    const snapshotter = await this.#files();
+    if (parent !== undefined) {
+      this.#hold(parent.id);
+      await snapshotter.unpack(parent, { progress });
+    }
+    const active = await snapshotter.begin(parent, { progress });
+    const layer = randomBytes(ID_BYTES).toString('hex');
+    const layers = [...(parent?.layers.map(({ id }) => id) ?? []), layer];
+    return {
+      id: layer,
+      mount: active.mount,
+      commit: async () => {
+        const id = await snapshotter.finish(active, snapshotId(layers), layer);
+        return this.#handle(
+          this.#addTop(layers, parent, meta, { directory: { format: snapshotter.format, id } }),
+        );
+      },
+      discard: () => this.#parts.directories.remove(active.base),
+    };
+  }
+
+  async view(snapshot: Snapshot, progress?: VertexProgress): Promise<MountSpec> {
+    const snapshotter = await this.#files();
+    this.#hold(snapshot.id);
+    await snapshotter.unpack(snapshot, { progress });
+    return snapshotter.view(snapshot);
+  }
+
+  merge(inputs: Snapshot[], meta: SnapshotMeta): Promise<Snapshot> {
+    const layers = inputs.flatMap((input) => input.layers.map(({ id }) => id));
+    const parents = inputs.map(({ id }) => id);
+    const id = this.#store.transaction(() => this.#addSnapshot(layers, parents, meta));
+    return Promise.resolve(this.#handle(id));
+  }
+
+  async diff(
+    lower: Snapshot | undefined,
+    upper: Snapshot | undefined,
+    meta: SnapshotMeta,
+  ): Promise<Snapshot> {
+    const below = lower?.layers.map(({ id }) => id) ?? [];
+    const above = upper?.layers.map(({ id }) => id) ?? [];
+    const parents = [lower, upper].flatMap((input) => (input === undefined ? [] : [input.id]));
+    if (below.every((id, i) => above[i] === id)) {
+      const suffix = above.slice(below.length);
+      return this.#handle(this.#store.transaction(() => this.#addSnapshot(suffix, parents, meta)));
+    }
+    const spec = {
+      kind: 'trees',
+      lower: await this.view(lower ?? NOTHING),
+      upper: await this.view(upper ?? NOTHING),
+      mountParent: this.#parts.directories.mountParent(),
+    };
+    const { bytes } = streamJob(this.#parts.jobs, 'snapshots.diffTar', { spec });
+    return this.#fromTar(undefined, bytes, { type: 'uncompressed' }, meta, { provisional: true, parents });
+  }
+
+  fromEntries(
+    parent: Snapshot | undefined,
+    entries: LayerEntry[],
+    compression: CompressionConfig,
+    meta: SnapshotMeta,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Snapshot> {
+    const { bytes } = streamJob(this.#parts.jobs, 'snapshots.entriesTar', { entries }, options);
+    return this.#fromTar(parent, bytes, compression, meta, options);
+  }
+
+  fromTar(
+    parent: Snapshot | undefined,
+    tar: AsyncIterable<Uint8Array>,
+    compression: CompressionConfig,
+    meta: SnapshotMeta,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<Snapshot> {
+    return this.#fromTar(parent, tar, compression, meta, options);
+  }
+
+  fromHostTree(_tree: HostTree, _meta: SnapshotMeta, _progress?: VertexProgress): Promise<Snapshot> {
+    return Promise.reject(new CairnError('host trees as snapshots', { code: 'UNSUPPORTED' }));
+  }
+
+  async remote(
+    snapshot: Snapshot,
+    compression: CompressionConfig,
+    options: { existingOnly?: boolean; progress?: VertexProgress; signal?: AbortSignal } = {},
+  ): Promise<Remote | undefined> {
+    const { blobs } = this.#parts;
+    const rows = snapshot.layers.map(({ id }) => this.#layer(id));
+    if (
+      options.existingOnly === true &&
+      rows.some(({ id }) => blobs.existing(id, compression) === undefined)
+    ) {
+      return undefined;
+    }
+    const missing = rows.some(({ id }) => blobs.existing(id, compression) === undefined);
+    const snapshotter = missing ? await this.#files() : undefined;
+    const stop = new AbortController();
+    const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
+    const made = rows.map((row) => blobs.ensure(row, compression, () => snapshotter?.diffOf(row), signal));
+    let descriptors: Descriptor[];
+    try {
+      descriptors = await Promise.all(made);
+    } catch (error) {
+      stop.abort();
+      await Promise.allSettled(made);
+      throw error;
+    }
+    if (missing) this.#noteChain(rows);
+    return {
+      descriptors: descriptors.map((descriptor, i) => annotated(descriptor, this.#layer(rows[i]?.id ?? ''))),
+      provider: blobs,
+    };
+  }
+
+  usable(snapshot: Snapshot): boolean {
+    const format = rememberedFormat(this.#parts);
+    // Nothing was tried yet, so nothing was unpacked: whatever has blobs can be.
+    const snapshotter =
+      format === undefined || format === 'native'
+        ? new NativeSnapshotter(this.#parts)
+        : new OverlaySnapshotter(this.#parts, format);
+    return snapshotter.usable(snapshot);
+  }
+
+  usage(): SnapshotUsage[] {
+    return listUsage(this.#parts, this.#content);
+  }
+
+  touch(id: string): void {
+    this.#records.touch(id);
+  }
+
+  delete(id: string): Promise<number> {
+    return deleteSnapshot(this.#parts, this.#content, id);
+  }
+
+  releaseLeases(): void {
+    for (const lease of this.#leases.values()) lease.release();
+    this.#leases.clear();
+  }
+
+  #files(): Promise<Snapshotter> {
+    return (this.#snapshotter ??= chooseSnapshotter(this.#parts));
+  }
+
+  #handle(id: string): Snapshot {
+    const snapshot = this.#records.snapshot(id);
+    if (snapshot === undefined) throw new Error(`snapshot ${id} was not recorded`);
+    return snapshot;
+  }
+
+  #layer(id: string): LayerRow {
+    const row = this.#records.layer(id);
+    if (row === undefined) throw new CairnError(`layer ${id} was collected`, { code: 'NOT_FOUND' });
+    return row;
+  }
+
+  async #fromTar(
+    parent: Snapshot | undefined,
+    tar: AsyncIterable<Uint8Array>,
+    compression: CompressionConfig,
+    meta: SnapshotMeta,
+    options: { signal?: AbortSignal; provisional?: boolean; parents?: string[] },
+  ): Promise<Snapshot> {
+    const signal = options.signal === undefined ? {} : { signal: options.signal };
+    const { descriptor, diffID } = await writeLayer(this.#content, tar, compression, signal);
+    const layers = [...(parent?.layers.map(({ id }) => id) ?? []), randomBytes(ID_BYTES).toString('hex')];
+    const blob = {
+      descriptor,
+      compression: compression.type,
+      provisional: options.provisional ?? false,
+    };
+    return this.#handle(this.#addTop(layers, parent, meta, { blob, diffID }, options.parents));
+  }
+
+  /** Records a new layer, where it is, and the snapshot that it is the top of. */
+  #addTop(
+    layers: string[],
+    parent: Snapshot | undefined,
+    meta: SnapshotMeta,
+    made: { directory: { format: Format; id: string } } | { blob: LayerBlob; diffID: Digest },
+    parents = parent === undefined ? [] : [parent.id],
+  ): string {
+    const layer = layers.at(-1) ?? '';
+    const diffID = 'blob' in made ? made.diffID : undefined;
+    const below = this.#chainOf(parent?.layers.map(({ id }) => this.#layer(id)) ?? []);
+    const known = diffID !== undefined && (below !== undefined || layers.length === 1);
+    return this.#store.transaction(() => {
+      const id = snapshotId(layers);
+      this.#records.addLayer({
+        id: layer,
+        diffID,
+        chainID: known ? chain(below, diffID) : undefined,
+        origin: id,
+        createdAt: meta.createdAt ?? new Date(),
+      });
+      if ('blob' in made) this.#records.addBlob(layer, made.blob);
+      else this.#records.addDirectory(made.directory.format, made.directory.id, layers.length > 1);
+      return this.#addSnapshot(layers, parents, meta);
+    });
+  }
+
+  /** What this process made or asked for stays until it ends, or {@link releaseLeases}. In a transaction. */
+  #addSnapshot(layers: string[], parents: string[], meta: SnapshotMeta): string {
+    const id = this.#records.addSnapshot(layers, parents, meta);
+    this.#hold(id);
+    return id;
+  }
+
+  #hold(id: string): void {
+    if (!this.#leases.has(id)) this.#leases.set(id, this.#store.lease('snapshot', id));
+  }
+
+  /** Once all diffIDs of a stack are known, it is found by its chain ID too. */
+  #noteChain(rows: LayerRow[]): void {
+    let chainID: Digest | undefined;
+    this.#store.transaction(() => {
+      const ids: string[] = [];
+      for (const { id } of rows) {
+        ids.push(id);
+        const row = this.#layer(id);
+        if (row.diffID === undefined) return;
+        chainID = chain(chainID, row.diffID);
+        if (row.chainID === undefined && row.origin === snapshotId(ids)) {
+          this.#records.setDigests(id, row.diffID, chainID);
+        }
+      }
+    });
+  }
+
+  #chainOf(rows: LayerRow[]): Digest | undefined {
+    let chainID: Digest | undefined;
+    for (const { diffID } of rows) {
+      if (diffID === undefined) return undefined;
+      chainID = chain(chainID, diffID);
+    }
+    return chainID;
+  }
+}
+
+const NOTHING: Snapshot = { kind: 'snapshot', id: 'scratch', layers: [] };
+
+/** OCI image-spec config.md, "Layer ChainID". */
+function chain(below: Digest | undefined, diffID: Digest): Digest {
+  return below === undefined
+    ? diffID
+    : `sha256:${createHash('sha256').update(`${below} ${diffID}`).digest('hex')}`;
+}

@@ -1,0 +1,78 @@
+/** What snapshots take on disk, and taking them away. */
+import type { ContentStore } from '../content/contract.ts';
+import type { SnapshotUsage } from './contract.ts';
+import type { SnapshotterParts } from './snapshotter.ts';
+
+/** Directories that were never measured are measured now. */
+export function listUsage(
+  { records, directories, store }: SnapshotterParts,
+  content: ContentStore,
+): SnapshotUsage[] {
+  const inUse = store.leased('snapshot');
+  const rows = records.rows();
+  const children = new Map<string, number>();
+  for (const row of rows)
+    for (const parent of row.parents) children.set(parent, (children.get(parent) ?? 0) + 1);
+  return rows.map((row) => {
+    // The layer that this snapshot was made for; views on others' layers have none and cost nothing.
+    const top = records.snapshot(row.id)?.layers.at(-1)?.id;
+    const own = top !== undefined && records.layer(top)?.origin === row.id ? [top, row.id] : [row.id];
+    let size = 0;
+    for (const id of own) {
+      for (const directory of records.directories(id)) {
+        const bytes = directory.size ?? directories.measure(directory.format, id);
+        if (directory.size === undefined) records.setSize(directory.format, id, bytes);
+        size += bytes;
+      }
+      for (const { descriptor } of records.blobs(id)) size += content.info(descriptor.digest)?.size ?? 0;
+    }
+    const usage: SnapshotUsage = {
+      id: row.id,
+      parents: row.parents,
+      description: row.description,
+      type: row.type,
+      size,
+      createdAt: row.createdAt,
+      usageCount: row.usageCount,
+      inUse: inUse.has(row.id),
+      shared: (children.get(row.id) ?? 0) > 1,
+      mutable: false,
+    };
+    if (row.lastUsedAt !== undefined) usage.lastUsedAt = row.lastUsedAt;
+    return usage;
+  });
+}
+
+/**
+ * Deletes a snapshot, and the layers, directories and blobs that nothing else refers to. One that others are
+ * made from, or that a living process uses, stays.
+ * @returns bytes freed
+ */
+export async function deleteSnapshot(
+  { records, directories, store }: SnapshotterParts,
+  content: ContentStore,
+  id: string,
+): Promise<number> {
+  const removed = store.transaction(() => {
+    if (records.snapshot(id) === undefined || records.hasChildren(id)) return undefined;
+    if (store.leased('snapshot').has(id)) return undefined;
+    const { layers, blobs } = records.removeSnapshot(id);
+    const held = store.leased('blob');
+    const gone = [id, ...layers].flatMap((owner) =>
+      records.directories(owner).map(({ format, size }) => ({ format, owner, size })),
+    );
+    for (const { format, owner } of gone) records.removeDirectory(format, owner);
+    return { gone, blobs: blobs.filter(({ digest }) => !held.has(digest)) };
+  });
+  if (removed === undefined) return 0;
+  let freed = 0;
+  for (const { format, owner, size } of removed.gone) {
+    freed += size ?? directories.measure(format, owner);
+    await directories.discard(format, owner);
+  }
+  for (const { digest } of removed.blobs) {
+    freed += content.info(digest)?.size ?? 0;
+    content.delete(digest);
+  }
+  return freed;
+}

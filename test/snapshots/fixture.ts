@@ -1,0 +1,88 @@
+/** A store with blobs, jobs and snapshots in a scratch directory, and ways to look into snapshots. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createContentStore } from '../../src/content/store.ts';
+import type { ContentStore } from '../../src/content/contract.ts';
+import { createJobPool } from '../../src/platform/job-pool.ts';
+import type { JobPool } from '../../src/platform/contract.ts';
+import type { MountSpec, Snapshot } from '../../src/snapshots/contract.ts';
+import { createSnapshotStore, type LeasingSnapshotStore } from '../../src/snapshots/store.ts';
+import { snapshotTables } from '../../src/snapshots/tables.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { Store } from '../../src/store/contract.ts';
+
+export interface Fixture {
+  root: string;
+  store: Store;
+  content: ContentStore;
+  jobs: JobPool;
+  snapshots: LeasingSnapshotStore;
+  /** Runs a shell script in a snapshot's files; returns what it prints. */
+  shell(mount: MountSpec, script: string): string;
+  /** Runs a script in a new layer. */
+  layer(parent: Snapshot | undefined, script: string): Promise<Snapshot>;
+  /** A second process's view of the same store. */
+  reopen(): { snapshots: LeasingSnapshotStore; close(): void };
+  close(): Promise<void>;
+}
+
+const worker = new URL('./worker.ts', import.meta.url);
+
+export function openFixture(root = mkdtempSync(join(tmpdir(), 'cairn-snapshots-'))): Fixture {
+  const store = openStore(join(root, 'store'), [snapshotTables]);
+  const content = createContentStore(store);
+  const jobs = createJobPool(worker, { cpuThreads: 2 });
+  const snapshots = createSnapshotStore({ store, content, jobs });
+  const fixture: Fixture = {
+    root,
+    store,
+    content,
+    jobs,
+    snapshots,
+    shell(mount, script) {
+      const options = mount.kind === 'dir' ? undefined : overlayOptions(mount);
+      const inside = `umask 022; cd "$DIR"; ${script}`;
+      const whole =
+        options === undefined
+          ? inside
+          : `mount -t overlay overlay -o "${options}" "$DIR" && (${inside}); status=$?; umount "$DIR"; exit $status`;
+      const dir = mount.kind === 'dir' ? mount.path : mkdtempSync(join(root, 'mount-'));
+      if (mount.kind === 'overlay' && mount.work !== undefined) execFileSync('mkdir', ['-p', mount.work]);
+      return execFileSync('unshare', ['-m', 'sh', '-ec', whole], {
+        env: { ...process.env, DIR: dir },
+        encoding: 'utf8',
+        maxBuffer: 64 << 20,
+      });
+    },
+    async layer(parent, script) {
+      const active = await snapshots.prepare(parent, { description: script });
+      fixture.shell(active.mount, script);
+      return active.commit();
+    },
+    reopen() {
+      const other = openStore(join(root, 'store'), [snapshotTables]);
+      const otherContent = createContentStore(other);
+      return {
+        snapshots: createSnapshotStore({ store: other, content: otherContent, jobs }),
+        close: () => other.close(),
+      };
+    },
+    async close() {
+      await jobs.close();
+      store.close();
+      rmSync(root, { recursive: true, force: true });
+    },
+  };
+  return fixture;
+}
+
+function overlayOptions(mount: Extract<MountSpec, { kind: 'overlay' }>): string {
+  return [
+    `lowerdir=${mount.lowers.join(':')}`,
+    ...(mount.upper === undefined ? [] : [`upperdir=${mount.upper}`, `workdir=${mount.work}`]),
+    'index=off',
+    ...(mount.userxattr ? ['userxattr'] : ['redirect_dir=off']),
+  ].join(',');
+}
