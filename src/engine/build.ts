@@ -15,10 +15,10 @@ import type { ProgressSink } from '../progress/events.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { Snapshot } from '../snapshots/contract.ts';
 import type { SolveSession } from '../solver/contract.ts';
-import { createSources } from '../sources/resolver.ts';
+import { createSourceResolver } from '../sources/resolver.ts';
 import type { BuildClient, BuildRequest, BuildResult, StepReport } from './contract.ts';
 import { checkEntitlements } from './entitlements.ts';
-import { runExports } from './exports.ts';
+import { prepareExports, runExports } from './exports.ts';
 import { createGateway } from './gateway.ts';
 import type { EngineServices } from './services.ts';
 import { SourceLocations } from './source_locations.ts';
@@ -36,9 +36,9 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
   const { services, request, client, progress, signal } = context;
   const locations = new SourceLocations();
   const registry = createRegistryClient({ credentials: client, hosts: services.hosts });
-  const sources = createSources({ ...services, registry, client });
+  const sources = createSourceResolver({ ...services, registry, client });
   const session = services.solver.session({
-    resolveOp: createOpResolver({ ...services, sources: sources.resolve, secrets: client }),
+    resolveOp: createOpResolver({ ...services, sources, secrets: client }),
     local: services.keys,
     imports: [],
     progress,
@@ -54,7 +54,7 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
     snapshots: services.snapshots,
     pool: services.pool,
     result: (edge) => session.result(edge),
-    resolveImage: (ref, options, vertex) => sources.resolveImageConfig(ref, options, vertex),
+    resolveImage: (ref, options, vertex) => sources.resolveImage(ref, options, vertex),
     onDefinition: (definition) => locations.add(definition),
     onWarning(warning) {
       warnings++;
@@ -70,15 +70,17 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
         warnings,
       };
     }
+    const exporters = await prepareExports(context, registry);
     const frontend = await runFrontend(gateway);
     for (const ref of frontend.refs) if (ref.definition !== undefined) locations.add(ref.definition);
     const refs = await solveRefs(frontend.refs, session, request.entitlements);
-    const metadata = await runExports({ ...context, registry, refs });
+    const metadata = await runExports(exporters, refs, context);
     return { metadata, steps: reports(session), warnings };
   } catch (error) {
     throw locations.attach(error);
   } finally {
     await session.close();
+    sources.close();
     registry.close();
   }
 }

@@ -14,9 +14,11 @@ import { CONTENT_HASH_TABLES } from '../snapshots/contenthash/tables.ts';
 import type { ContentHasher } from '../snapshots/contenthash/hasher.ts';
 import type { SnapshotStore } from '../snapshots/contract.ts';
 import { createSnapshotStore } from '../snapshots/store.ts';
-import { SNAPSHOT_TABLES } from '../snapshots/tables.ts';
+import { snapshotTables } from '../snapshots/tables.ts';
 import type { Solver } from '../solver/contract.ts';
 import { createSolver } from '../solver/session.ts';
+import { SOURCE_TABLES } from '../sources/tables.ts';
+import { SOURCE_TABLES } from '../sources/tables.ts';
 import { openStore } from '../store/open.ts';
 import { storeRoot } from '../store/root.ts';
 import type { Store } from '../store/contract.ts';
@@ -58,12 +60,16 @@ export function openStoreParts({
   warn,
 }: EngineOptions): Pick<EngineServices, 'store' | 'content' | 'pool' | 'snapshots'> {
   const path = storeRoot({ flag: root, env, uid: process.getuid?.() ?? 0 });
-  const store = openStore(path, [CACHE_TABLES, SNAPSHOT_TABLES, CONTENT_HASH_TABLES, CACHE_MOUNT_TABLES], {
-    warn,
-  });
+  const store = openStore(
+    path,
+    [CACHE_TABLES, snapshotTables, CONTENT_HASH_TABLES, CACHE_MOUNT_TABLES, SOURCE_TABLES],
+    {
+      warn,
+    },
+  );
   const content = createContentStore(store);
   const pool = createJobPool(workerEntryUrl);
-  const snapshots = createSnapshotStore({ store, content, pool });
+  const snapshots = createSnapshotStore({ store, content, jobs: pool });
   return { store, content, pool, snapshots };
 }
 

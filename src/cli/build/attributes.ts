@@ -1,7 +1,7 @@
 /** Flags whose values become frontend or exporter attributes as they are: --build-arg, --label, --add-host, --ulimit, --annotation, --allow. */
 import { isIP } from 'node:net';
 import { CairnError } from '../../errors/error.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../../errors/suggest.ts';
 
 const usage = (message: string, hint?: string) => new CairnError(message, { code: 'USAGE', hint });
 

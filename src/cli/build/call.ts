@@ -1,6 +1,6 @@
 /** `--call` and `--check`: a question about the Dockerfile instead of a build. */
 import { CairnError } from '../../errors/error.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../../errors/suggest.ts';
 import { requireBool } from '../go_values.ts';
 import { csvFields } from './csv.ts';
 

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
 import type { TypedAttrs } from '../../engine/contract.ts';
 import type { OutputPlace } from '../../drivers/contract.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../../errors/suggest.ts';
 import { parseBool } from '../go_values.ts';
 import { csvFields, csvPairs } from './csv.ts';
 

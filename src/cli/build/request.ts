@@ -4,7 +4,7 @@ import { CairnError } from '../../errors/error.ts';
 import type { BuildRequest } from '../../engine/contract.ts';
 import type { ClientInputs } from '../../drivers/contract.ts';
 import { formatReference, parseReference } from '../../registry/reference.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../../errors/suggest.ts';
 import { parseBool, parseMemory } from '../go_values.ts';
 import { annotations, entitlements, extraHosts, keyValues, ulimits } from './attributes.ts';
 import { parseCacheEntries } from './cache_entries.ts';

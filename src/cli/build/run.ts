@@ -6,7 +6,7 @@ import type { WarningEvent } from '../../progress/events.ts';
 import { createDisplay, PROGRESS_MODES, type Display, type ProgressMode } from '../../progress/display.ts';
 import { warningJson } from '../../progress/rawjson.ts';
 import { reportError, excerpt } from '../errors.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../../errors/suggest.ts';
 import { parseBool } from '../go_values.ts';
 import type { GlobalFlags } from '../main.ts';
 import { withDefaults, type BuildFlags } from './flags.ts';

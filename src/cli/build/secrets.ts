@@ -1,7 +1,7 @@
 /** `--secret` and `--ssh`. */
 import { CairnError } from '../../errors/error.ts';
 import type { SecretSpec, SshSpec } from '../../drivers/contract.ts';
-import { didYouMean } from '../suggest.ts';
+import { didYouMean } from '../../errors/suggest.ts';
 import { csvFields, csvPairs } from './csv.ts';
 
 /** Of two secrets with one id the later counts. @throws CairnError USAGE */
