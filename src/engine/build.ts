@@ -9,6 +9,7 @@ import { CairnError } from '../errors/error.ts';
 import type { ExportRef } from '../exporters/contract.ts';
 import { loadDefinition } from '../llb/definition.ts';
 import type { Edge } from '../llb/graph.ts';
+import type { Definition } from '../llb/gen/ops_pb.js';
 import { hostPlatform } from '../llb/platform.ts';
 import { createOpResolver } from '../ops/resolve.ts';
 import type { ProgressSink } from '../progress/events.ts';
@@ -71,7 +72,8 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
       };
     }
     const exporters = await prepareExports(context, registry);
-    const frontend = await runFrontend(gateway);
+    const frontend =
+      request.definition === undefined ? await runFrontend(gateway) : ready(request.definition);
     for (const ref of frontend.refs) if (ref.definition !== undefined) locations.add(ref.definition);
     const refs = await solveRefs(frontend.refs, session, request.entitlements);
     const metadata = await runExports(exporters, refs, context);
@@ -101,6 +103,13 @@ async function answerSubrequest(
 async function runFrontend(gateway: Gateway): Promise<FrontendResult> {
   const { buildDockerfile } = await import('../frontend/dockerfile/frontend.ts');
   return buildDockerfile(gateway);
+}
+
+/** A definition that came without a frontend brings no image config: the least that an image can have. */
+function ready(definition: Definition): Pick<FrontendResult, 'refs'> {
+  const platform = hostPlatform();
+  const imageConfig = JSON.stringify({ architecture: platform.Architecture, os: platform.OS });
+  return { refs: [{ platform, definition, imageConfig }] };
 }
 
 /** All platforms side by side; the solver shares what they have in common. */

@@ -18,7 +18,6 @@ import { snapshotTables } from '../snapshots/tables.ts';
 import type { Solver } from '../solver/contract.ts';
 import { createSolver } from '../solver/session.ts';
 import { SOURCE_TABLES } from '../sources/tables.ts';
-import { SOURCE_TABLES } from '../sources/tables.ts';
 import { openStore } from '../store/open.ts';
 import { storeRoot } from '../store/root.ts';
 import type { Store } from '../store/contract.ts';
