@@ -84,7 +84,9 @@ export async function* clampTimes(
   const reader = new TarReader({
     entry(entry) {
       const late = entry.mtime >= epoch;
-      current = late ? { ...entry, mtime: epoch, mtimeNs: 0 } : entry;
+      // The reader leaves a directory's slash on, the writer adds one.
+      const name = entry.type === 'dir' ? entry.name.replace(/\/+$/, '') : entry.name;
+      current = { ...entry, name, ...(late ? { mtime: epoch, mtimeNs: 0 } : {}) };
       written = 0;
       writer.header(current);
     },
