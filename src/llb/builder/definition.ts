@@ -86,8 +86,7 @@ class Marshaller implements EncodeContext {
   #marshal(vertex: BuilderVertex): MarshalledVertex {
     let marshalled = this.#marshalled.get(vertex);
     if (marshalled === undefined) {
-      const { op, metadata, locations } = vertex.encode(this);
-      const bytes = marshalOp(op);
+      const { op, bytes = marshalOp(op), metadata, locations } = vertex.encode(this);
       marshalled = { digest: digestOf(bytes), bytes, metadata, locations };
       this.#marshalled.set(vertex, marshalled);
     }

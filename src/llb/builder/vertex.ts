@@ -20,6 +20,8 @@ export interface BuilderVertex {
 
 export interface EncodedOp {
   op: Op;
+  /** The op's bytes where they are given; absent: as marshalOp writes them. */
+  bytes?: Uint8Array;
   metadata: OpMetadata;
   locations: readonly SourceLocation[];
 }
