@@ -7,6 +7,7 @@ import type { Executor } from '../executor/contract.ts';
 import { CACHE_MOUNT_TABLES } from '../ops/exec/cache_mount_tables.ts';
 import type { JobPool } from '../platform/contract.ts';
 import { createJobPool } from '../platform/job-pool.ts';
+import { callingUser } from '../platform/rootless.ts';
 import type { RegistryHosts } from '../registry/endpoints.ts';
 import { loadRegistryHosts } from '../registry/hosts_config.ts';
 import { createContentHasher } from '../snapshots/contenthash/store_hasher.ts';
@@ -58,7 +59,7 @@ export function openStoreParts({
   env,
   warn,
 }: EngineOptions): Pick<EngineServices, 'store' | 'content' | 'pool' | 'snapshots'> {
-  const path = storeRoot({ flag: root, env, uid: process.getuid?.() ?? 0 });
+  const path = storeRoot({ flag: root, env, uid: callingUser(env) });
   const store = openStore(
     path,
     [CACHE_TABLES, snapshotTables, CONTENT_HASH_TABLES, CACHE_MOUNT_TABLES, SOURCE_TABLES],
