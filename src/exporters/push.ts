@@ -63,6 +63,15 @@ async function push(
     ? repositoryName(parsed)
     : `${formatReference({ host: target.host, repository: target.repository, tag: target.tag ?? '' })}@${image.root.digest}`;
 
+  const tagOrDigest = byDigest ? image.root.digest : (target.tag ?? '');
+  const there = await repository.resolve(tagOrDigest, { signal: context.signal });
+  if (there?.digest === image.root.digest) {
+    // A registry takes a manifest only with all that it names: nothing is left to do.
+    startStatus(context.progress, 'pushing layers')();
+    startStatus(context.progress, `pushing manifest for ${shown}`)();
+    return;
+  }
+
   const layersDone = startStatus(context.progress, 'pushing layers');
   await pushBlobs(repository, image, context);
   layersDone();
@@ -72,13 +81,7 @@ async function push(
     if (descriptor.digest === image.root.digest) continue;
     await pushManifest(repository, content, descriptor, descriptor.digest, context);
   }
-  await pushManifest(
-    repository,
-    content,
-    image.root,
-    byDigest ? image.root.digest : (target.tag ?? ''),
-    context,
-  );
+  await pushManifest(repository, content, image.root, tagOrDigest, context);
   manifestDone();
 }
 
