@@ -2,7 +2,6 @@
  * Builds as an ordinary user: the whole process runs again inside a user namespace in which the user is root and
  * has the subordinate ids of /etc/subuid and /etc/subgid.
  */
-import { execFileSync } from 'node:child_process';
 import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
@@ -139,7 +138,9 @@ function here(): Surroundings {
     probe([program = '', ...args]) {
       try {
         // Mounting is what AppArmor takes away from a namespace that it lets be made.
-        execFileSync(program, ['--mount', ...args, 'true'], { stdio: 'ignore' });
+        process
+          .getBuiltinModule('node:child_process')
+          .execFileSync(program, ['--mount', ...args, 'true'], { stdio: 'ignore' });
         return true;
       } catch {
         return false;
