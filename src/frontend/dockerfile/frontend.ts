@@ -54,18 +54,18 @@ export async function lintDockerfile(gateway: Gateway): Promise<SubrequestResult
   return lint(inputs);
 }
 
-/** The subrequest `frontend.outline`. @throws FrontendError when the target does not convert */
+/** The subrequest `frontend.outline`. @throws DockerfileError when the target does not convert */
 export async function outlineDockerfile(gateway: Gateway): Promise<SubrequestResult> {
   const inputs = await open(gateway);
   const { outline } = await import('./subrequest/outline.ts');
-  return withSources(inputs.sourceMap, () => outline(inputs, warnTo(inputs)));
+  return outline(inputs, warnTo(inputs));
 }
 
-/** The subrequest `frontend.targets`. @throws FrontendError when the Dockerfile does not parse */
+/** The subrequest `frontend.targets`. @throws DockerfileError when the Dockerfile does not parse */
 export async function targetsDockerfile(gateway: Gateway): Promise<SubrequestResult> {
   const inputs = await open(gateway);
   const { targets } = await import('./subrequest/targets.ts');
-  return withSources(inputs.sourceMap, async () => targets(inputs.sourceMap));
+  return targets(inputs.sourceMap);
 }
 
 /**
