@@ -13,6 +13,8 @@ import { isBusy } from './sqlite_error.ts';
  */
 
 const FOLDER = 'owners';
+/** Nothing is ever written, so no journal file is wanted. */
+const TAKE = 'PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE';
 const LOCK = '.lock';
 /** A lock file before it is locked; renamed afterwards, so that an unlocked `.lock` is always a dead owner's. */
 const UNBORN = '.new';
@@ -32,7 +34,7 @@ export function lockOwner(root: string): OwnerLock {
   const file = join(folder, id + LOCK);
   const unborn = join(folder, id + UNBORN);
   const lock = new DatabaseSync(unborn, { timeout: 0 });
-  lock.exec('BEGIN EXCLUSIVE');
+  lock.exec(TAKE);
   renameSync(unborn, file);
   return {
     id,
@@ -55,7 +57,7 @@ export function isAlive(root: string, id: string): boolean {
     return false;
   }
   try {
-    probe.exec('BEGIN EXCLUSIVE');
+    probe.exec(TAKE);
     return false;
   } catch (error) {
     if (isBusy(error)) return true;
