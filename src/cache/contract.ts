@@ -52,6 +52,8 @@ export interface KeySource {
   root(record: Digest): KeyId | undefined;
   /** The record of a key without inputs; undefined for other keys. */
   rootRecord(key: KeyId): Digest | undefined;
+  /** Whether there is a record with inputs of this digest, whatever they are. */
+  has(record: Digest): boolean;
   /** Targets of this link from `from`, in a stable order. */
   links(from: KeyId, link: KeyLink): readonly KeyId[];
   /** Newest first. Only what can be loaded, as far as that is known without trying. */

@@ -45,6 +45,8 @@ class ImportedKeySource implements KeySource {
   readonly #ids = new Map<Record, KeyId>();
   readonly #records = new Map<KeyId, Record>();
   readonly #roots = new Map<Digest, KeyId>();
+  /** Of records with inputs. */
+  readonly #digests = new Set<Digest>();
   readonly #results = new Map<KeyId, ImportedResult>();
 
   constructor(manifest: CacheManifest, name: string, snapshots: SnapshotStore, warn: CacheWarning) {
@@ -62,6 +64,7 @@ class ImportedKeySource implements KeySource {
       this.#ids.set(record, id);
       this.#records.set(id, record);
       if (record.inputs.length === 0) this.#roots.set(record.digest, id);
+      else this.#digests.add(record.digest);
       for (const result of record.results) this.#results.set(result.id, result);
     }
   }
@@ -73,6 +76,10 @@ class ImportedKeySource implements KeySource {
   rootRecord(key: KeyId): Digest | undefined {
     const record = this.#records.get(key);
     return record?.inputs.length === 0 ? record.digest : undefined;
+  }
+
+  has(record: Digest): boolean {
+    return this.#digests.has(record);
   }
 
   links(from: KeyId, { input, record, selector }: KeyLink): readonly KeyId[] {
@@ -146,6 +153,7 @@ export function lazyKeySource(
     ready: () => (opening ??= start()),
     root: (record) => opened?.root(record),
     rootRecord: (key) => opened?.rootRecord(key),
+    has: (record) => opened?.has(record) ?? false,
     links: (from, link) => opened?.links(from, link) ?? [],
     results: (key) => opened?.results(key) ?? [],
     backlinks: (key) => opened?.backlinks(key) ?? [],

@@ -21,6 +21,7 @@ class LocalKeyStore implements KeyStore {
   readonly name = 'local';
   readonly #store: Store;
   readonly #snapshots: SnapshotStore;
+  readonly #has: StatementSync;
   readonly #links: StatementSync;
   readonly #results: StatementSync;
   readonly #backlinks: StatementSync;
@@ -31,8 +32,9 @@ class LocalKeyStore implements KeyStore {
     this.#store = store;
     this.#snapshots = snapshots;
     const db: DatabaseSync = store.db;
+    this.#has = db.prepare('SELECT 1 FROM cache_link WHERE record = ? LIMIT 1');
     this.#links = db.prepare(
-      'SELECT target FROM cache_link WHERE source = ? AND record = ? AND input = ? AND selector = ?',
+      'SELECT target FROM cache_link WHERE record = ? AND input = ? AND selector = ? AND source = ?',
     );
     this.#results = db.prepare(
       'SELECT snapshot, created_at FROM cache_result WHERE key = ? ORDER BY created_at DESC, snapshot',
@@ -58,8 +60,12 @@ class LocalKeyStore implements KeyStore {
     return key.startsWith(KEY_PREFIX) ? undefined : (key as Digest);
   }
 
+  has(record: Digest): boolean {
+    return this.#has.get(record) !== undefined;
+  }
+
   links(from: KeyId, link: KeyLink): readonly KeyId[] {
-    return this.#links.all(from, link.record, link.input, link.selector).map((row) => String(row['target']));
+    return this.#links.all(link.record, link.input, link.selector, from).map((row) => String(row['target']));
   }
 
   results(key: KeyId): readonly KeyResult[] {

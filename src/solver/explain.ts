@@ -22,6 +22,7 @@ export function reasonOfRun(state: VertexState, lookup: Lookup, caches: readonly
 function missIn(state: VertexState, lookup: Lookup, source: KeySource): string {
   const keys = lookup.known(source);
   if (keys === undefined) return 'not asked';
+  if (keys.unknown === true) return 'the step itself is new: its definition or an option of it has changed';
   if (keys.ids.length > 0) return 'the step is known, but its result is not there';
   const [input] = keys.unmatched;
   if (input === undefined) {

@@ -1,5 +1,5 @@
 /** Which keys an edge has in each cache, and which result they lead to: the rule of README.md. */
-import type { KeyId, KeyResult, KeySource } from '../cache/contract.ts';
+import type { KeyId, KeyLink, KeyResult, KeySource } from '../cache/contract.ts';
 import { recordDigest } from '../cache/record.ts';
 import type { Digest } from '../content/contract.ts';
 import type { CacheMap } from '../ops/contract.ts';
@@ -11,11 +11,13 @@ import type { VertexState } from './vertex.ts';
  * How much may be done to learn a key, from nothing to everything.
  *
  * 0: definitions only, and of a source only its first name.
- * 1: also the content of inputs that no definition-based key leads from.
- * 2: also the content of every other input that can be keyed so.
+ * 1: also the content of inputs that have no key by definition in any cache, as local directories.
+ * 2: also the content of inputs that no definition-based key leads from in the cache that is asked.
+ * 3: also the content of every other input that can be keyed so, and what other caches say to be equal.
  */
-export type Effort = 0 | 1 | 2;
-export const MOST: Effort = 2;
+export type Effort = 0 | 1 | 2 | 3;
+const FORCED: Effort = 2;
+export const MOST: Effort = 3;
 
 /** What is known of an edge in one cache. */
 export interface Keys {
@@ -26,6 +28,25 @@ export interface Keys {
   readonly unmatched: readonly number[];
   /** Inputs whose content was asked for. */
   readonly content: readonly number[];
+  /** The cache has no such record, whatever its inputs. */
+  readonly unknown?: boolean;
+}
+
+/** What is asked of one cache. */
+interface Query {
+  map: CacheMap;
+  record: Digest;
+  effort: Effort;
+  source: KeySource;
+  /** The edge has a result, and it is only asked what follows from it. */
+  atHand: boolean;
+  /** Inputs whose content was asked for. */
+  content: Set<number>;
+}
+
+interface KeyLinkFromRoot {
+  root: Digest;
+  link: KeyLink;
 }
 
 const NOTHING: Keys = { ids: [], final: true, unmatched: [], content: [] };
@@ -115,27 +136,54 @@ export class Lookup {
     const vertex = this.#vertex;
     if (vertex.ignoreCache) return NOTHING;
     if (vertex.inputs.length === 0) return this.#rootKeys(effort, source);
+    const map = await vertex.cacheMap();
+    if (map.volatile === true) return NOTHING;
+    const record = recordDigest(map.digest, this.#output);
+    let atHand = false;
     if (effort > 0) {
       const earlier = await this.keys(less(effort), source);
       if (earlier.final) return earlier;
       // With a result at hand nothing is forced to learn yet another name for it.
-      if ((await this.found(less(effort))) !== undefined) return earlier;
+      atHand = (await this.found(less(effort))) !== undefined;
+      if (atHand && effort < MOST) return earlier;
+      if (!(await this.#isKnown(record, effort, source))) return { ...NOTHING, unknown: true };
     }
-    const map = await vertex.cacheMap();
-    if (map.volatile === true) return NOTHING;
-    const record = recordDigest(map.digest, this.#output);
-    const content = new Set<number>();
-    const paths = await everyPath(
-      vertex.inputs.map((_, input) => this.#paths(input, map, record, effort, source, content)),
-    );
+    const query: Query = { map, record, effort, source, atHand, content: new Set() };
+    const heard = effort === MOST ? await this.#hearsay(source) : [];
+    const paths = await everyPath(vertex.inputs.map((_, input) => this.#paths(input, query, heard)));
+    const content = [...query.content];
     if (!Array.isArray(paths)) {
-      return { ids: [], final: effort > 0, unmatched: [paths.empty], content: [...content] };
+      return { ids: [], final: effort >= FORCED, unmatched: [paths.empty], content };
     }
     const ids = [...paths.reduce((left, right) => left.intersection(right))].toSorted();
-    if (ids.length > 0 && content.size > 0 && source === this.#context.local) {
-      await connectContent(vertex, this.#output, content, this.#context);
+    if (ids.length > 0 && content.length > 0 && source === this.#context.local) {
+      await connectContent(vertex, this.#output, query.content, this.#context);
     }
-    return { ids, final: effort === MOST, unmatched: [], content: [...content] };
+    return { ids, final: effort === MOST, unmatched: [], content };
+  }
+
+  /** False when the source has no such record, whatever may lead to it. */
+  async #isKnown(record: Digest, effort: Effort, source: KeySource): Promise<boolean> {
+    if (effort < FORCED && source.ready !== undefined) return true;
+    await source.ready?.();
+    return source.has(record);
+  }
+
+  /**
+   * Roots that lead to this edge in other caches: what those say to be equal need not be computed to be asked
+   * for in `source`.
+   */
+  async #hearsay(source: KeySource): Promise<KeyLinkFromRoot[]> {
+    const heard: KeyLinkFromRoot[] = [];
+    for (const other of this.#context.caches) {
+      if (other === source) continue;
+      const { ids } = await this.keys(less(MOST), other);
+      for (const { from, link } of ids.flatMap((id) => other.backlinks(id))) {
+        const root = other.rootRecord(from);
+        if (root !== undefined) heard.push({ root, link });
+      }
+    }
+    return heard;
   }
 
   async #rootKeys(effort: Effort, source: KeySource): Promise<Keys> {
@@ -150,39 +198,39 @@ export class Lookup {
   }
 
   /** Keys of the edge that one input leads to. */
-  async #paths(
-    input: number,
-    map: CacheMap,
-    record: Digest,
-    effort: Effort,
-    source: KeySource,
-    content: Set<number>,
-  ): Promise<Set<KeyId>> {
-    const dep = map.deps[input] ?? {};
+  async #paths(input: number, query: Query, heard: readonly KeyLinkFromRoot[]): Promise<Set<KeyId>> {
+    const { map, record, effort, source } = query;
+    const { contentDigest, selector = '' } = map.deps[input] ?? {};
     const edge = this.#vertex.inputs[input];
-    const selector = dep.selector ?? '';
-    const byDefinition = async (spent: Effort): Promise<KeyId[]> => {
-      const keys = await edge?.lookup.keys(spent, source);
-      return (keys?.ids ?? []).flatMap((from) => source.links(from, { input, record, selector }));
+    const paths = new Set<KeyId>();
+    const follow = (from: KeyId | undefined, link: KeyLink): void => {
+      if (from !== undefined) for (const id of source.links(from, link)) paths.add(id);
     };
-    const paths = new Set(await byDefinition(effort));
-    const { contentDigest } = dep;
-    if (contentDigest !== undefined && (effort === MOST || (effort === 1 && paths.size === 0))) {
-      content.add(input);
+    const byDefinition = async (spent: Effort): Promise<void> => {
+      const keys = await edge?.lookup.keys(spent, source);
+      for (const from of keys?.ids ?? []) follow(from, { input, record, selector });
+    };
+    await byDefinition(effort);
+    for (const { root, link } of heard) {
+      if (link.input === input && link.record === record) follow(source.root(root), link);
+    }
+    const wanted =
+      (effort === MOST && !query.atHand) ||
+      (effort === FORCED && paths.size === 0) ||
+      (effort > 0 && edge !== undefined && !(await edge.state.isNamed()));
+    if (contentDigest !== undefined && wanted) {
+      query.content.add(input);
       const key = await this.#vertex.contentRecord(input, contentDigest);
       await source.ready?.();
-      const root = source.root(key);
-      if (root !== undefined) {
-        for (const id of source.links(root, { input, record, selector: '' })) paths.add(id);
-      }
+      follow(source.root(key), { input, record, selector: '' });
     }
-    if (effort === 1 && paths.size === 0) for (const id of await byDefinition(MOST)) paths.add(id);
+    if (effort === FORCED && paths.size === 0) await byDefinition(MOST);
     return paths;
   }
 }
 
 function less(effort: Effort): Effort {
-  return effort === 2 ? 1 : 0;
+  return effort === 3 ? 2 : effort === 2 ? 1 : 0;
 }
 
 /** The paths of all inputs, or at once the first input that has none: nothing can match then. */

@@ -25,6 +25,7 @@ export class VertexState {
   readonly #known: CacheMap[] = [];
   readonly #content: (Promise<Digest> | undefined)[] = [];
   readonly #contentKnown: (Digest | undefined)[] = [];
+  #named: Promise<boolean> | undefined;
   #op: Op | undefined;
   #run: Promise<RunResult> | undefined;
 
@@ -52,6 +53,11 @@ export class VertexState {
     return this.#known;
   }
 
+  /** Whether caches can know the vertex by its definition: nothing that it is made of is random by design. */
+  isNamed(): Promise<boolean> {
+    return (this.#named ??= this.#computeNamed());
+  }
+
   /** The record of the content of an input; makes the result of the input. */
   contentRecord(input: number, contentDigest: NonNullable<CacheMapDep['contentDigest']>): Promise<Digest> {
     return (this.#content[input] ??= this.#computeContent(input, contentDigest));
@@ -71,6 +77,16 @@ export class VertexState {
       signal: this.#context.signal,
       run: () => this.#execute(),
     }));
+  }
+
+  async #computeNamed(): Promise<boolean> {
+    if (this.ignoreCache) return false;
+    const map = await this.cacheMap();
+    if (map.volatile === true) return false;
+    for (const [input, { state }] of this.inputs.entries()) {
+      if (map.deps[input]?.contentDigest === undefined && !(await state.isNamed())) return false;
+    }
+    return true;
   }
 
   #step(index: number): Promise<CacheMapStep> {

@@ -1,0 +1,185 @@
+/** Caches that were imported, beside the local store. */
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import type { KeySource } from '../cache/contract.ts';
+import { lazyKeySource } from '../cache/imported.ts';
+import type { Edge } from '../llb/graph.ts';
+import { Steps, type StepOptions } from './test-graph.ts';
+
+let there: Steps;
+let here: Steps;
+beforeEach(() => {
+  there = new Steps();
+  here = new Steps();
+});
+afterEach(async () => {
+  await there.close();
+  await here.close();
+});
+
+let contexts = 0;
+function context(steps: Steps, content: string): Edge {
+  return steps.step('context', [], { volatile: true, layer: content }, String(contexts++));
+}
+
+/** Two stages: the first compiles the context, the second copies what it made and runs something. */
+function staged(steps: Steps, source = 'v1', last = 'test', compile: StepOptions = {}): Edge {
+  const base = steps.step('base', [], { keys: ['manifest', 'chain'] });
+  const copy = steps.step('copy source', [base, context(steps, source)], { content: [1] });
+  const built = steps.step('compile', [copy], { layer: 'binary', ...compile });
+  const image = steps.step('copy binary', [base, built], { content: [1], selectors: { 1: '/bin' } });
+  return steps.step(last, [image]);
+}
+
+async function ran(steps: Steps, edge: Edge, imports: KeySource[] = []): Promise<string[]> {
+  await steps.build(edge, { imports });
+  return steps.ran.toSorted();
+}
+
+/** `source` with some of its answers replaced. */
+function changed(source: KeySource, answers: Partial<KeySource>): KeySource {
+  return {
+    name: source.name,
+    root: (record) => source.root(record),
+    rootRecord: (key) => source.rootRecord(key),
+    has: (record) => source.has(record),
+    links: (from, link) => source.links(from, link),
+    results: (key) => source.results(key),
+    backlinks: (key) => source.backlinks(key),
+    load: (result) => source.load(result),
+    ...answers,
+  };
+}
+
+describe('an imported cache', () => {
+  test('of mode max answers for every step, in an empty store', async () => {
+    const cache = (await there.exported(staged(there), 'max'))(here);
+    assert.deepEqual(await ran(here, staged(here), [cache]), ['context']);
+  });
+
+  test('is taken over: the next build needs it no more, nor for the steps below', async () => {
+    const cache = (await there.exported(staged(there), 'max'))(here);
+    await ran(here, staged(here), [cache]);
+    assert.deepEqual(await ran(here, staged(here)), ['context']);
+    assert.deepEqual(await ran(here, staged(here, 'v1', 'other test')), ['context', 'other test']);
+  });
+
+  test('of mode min leads through steps whose results it lacks, and runs none of them', async () => {
+    const cache = (await there.exported(staged(there), 'min'))(here);
+    assert.deepEqual(await ran(here, staged(here), [cache]), ['context']);
+    assert.deepEqual(here.hashed, ['copy source 1']);
+  });
+
+  test('of mode min runs what a changed step needs, and finds by content what follows', async () => {
+    const cache = (await there.exported(staged(there), 'min'))(here);
+    const again = await ran(here, staged(here, 'v2'), [cache]);
+    assert.deepEqual(again, ['base', 'compile', 'context', 'copy source']);
+  });
+
+  test('answers by the second name of a source', async () => {
+    const cache = (await there.exported(staged(there), 'max'))(here);
+    const edge = here.step(
+      'copy source',
+      [here.step('base', [], { keys: ['other manifest', 'chain'] }), context(here, 'v1')],
+      { content: [1] },
+    );
+    assert.deepEqual(await ran(here, edge, [cache]), ['context']);
+  });
+
+  test('whose result cannot be loaded is a miss of just that step', async () => {
+    const cache = (await there.exported(staged(there), 'max'))(here);
+    const edge = staged(here);
+    let first = true;
+    const broken = changed(cache, {
+      load: (result) => {
+        if (!first) return cache.load(result);
+        first = false;
+        return Promise.resolve(undefined);
+      },
+    });
+    assert.deepEqual(await ran(here, edge, [broken]), ['context', 'test']);
+  });
+
+  test('is exported again as it was imported', async () => {
+    const edge = staged(there);
+    const cache = (await there.exported(edge, 'max'))(here);
+    await here.build(staged(here), { imports: [cache] });
+    const again = new Steps();
+    try {
+      const copy = (await here.exported(staged(here), 'max'))(again);
+      assert.deepEqual(await ran(again, staged(again), [copy]), ['context']);
+    } finally {
+      await again.close();
+    }
+  });
+});
+
+describe('several caches', () => {
+  test('are asked in their order, the local store first', async () => {
+    const [first, second] = [
+      await there.exported(staged(there), 'max', 'first'),
+      await there.exported(staged(there), 'max', 'second'),
+    ];
+    const session = here.session({ imports: [first(here), second(here)] });
+    await session.result(staged(here));
+    assert.equal(session.decisions.find(({ vertex }) => vertex.name === 'test')?.cache, 'first');
+    const next = here.session({ imports: [first(here), second(here)] });
+    await next.result(staged(here));
+    assert.equal(next.decisions.find(({ vertex }) => vertex.name === 'test')?.cache, 'local');
+  });
+
+  test('answer together: one that knows a key without its result does not hide another that has it', async () => {
+    const min = await there.exported(staged(there, 'v1', 'one'), 'min', 'min');
+    const max = await there.exported(staged(there, 'v1', 'two'), 'max', 'max');
+    assert.deepEqual(await ran(here, staged(here, 'v1', 'two'), [min(here), max(here)]), ['context']);
+  });
+
+  test('each answer for their own part of a graph', async () => {
+    const left = (steps: Steps): Edge => steps.step('left', [steps.step('base')]);
+    const right = (steps: Steps): Edge => steps.step('right', [steps.step('base')]);
+    const one = (await there.exported(left(there), 'max', 'one'))(here);
+    const two = (await there.exported(right(there), 'max', 'two'))(here);
+    const both = here.step('both', [left(here), right(here)]);
+    assert.deepEqual(await ran(here, both, [one, two]), ['both']);
+  });
+
+  test('are not waited for when the local store has the answer', async () => {
+    await here.build(staged(here));
+    const cache = (await there.exported(staged(there), 'max'))(here);
+    const never = changed(cache, { ready: () => new Promise<void>(() => undefined) });
+    assert.deepEqual(await ran(here, staged(here), [never]), ['context']);
+  });
+
+  test('complete each other along one path, and the same way whichever is slow', async () => {
+    // Of version 2 only the second cache knows the first stage; what it makes leads on in the first cache.
+    const one = await there.exported(staged(there, 'v1', 'one'), 'max', 'one');
+    const two = await there.exported(staged(there, 'v2', 'two'), 'max', 'two');
+    for (const delays of [
+      [0, 20],
+      [20, 0],
+      [0, 0],
+    ]) {
+      const fresh = new Steps();
+      try {
+        const imports = [one(fresh), two(fresh)].map((source, index) =>
+          lazyKeySource(
+            source.name,
+            async () => {
+              await new Promise((resolve) => setTimeout(resolve, delays[index]));
+              return source;
+            },
+            assert.fail,
+          ),
+        );
+        const session = fresh.session({ imports });
+        await session.result(staged(fresh, 'v2', 'one'));
+        assert.deepEqual(fresh.ran, ['context']);
+        const caches = Object.fromEntries(session.decisions.map(({ vertex, cache }) => [vertex.name, cache]));
+        assert.deepEqual(caches['one'], 'one');
+        assert.deepEqual(fresh.hashed, ['copy source 1']);
+      } finally {
+        await fresh.close();
+      }
+    }
+  });
+});
