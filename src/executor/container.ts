@@ -39,6 +39,8 @@ export interface RunArgs {
   runtime: Runtime;
   /** Of this process, inside the store: bundles and the runtime's state. */
   directory: string;
+  /** Shared by all processes: compiled seccomp filters. */
+  filters: string;
 }
 
 /** What does not change while the process lives. */
@@ -66,7 +68,7 @@ function lookAround(): Machine {
  * @throws ExitError, CANCELED, and what the preparation throws
  */
 export async function runContainer(
-  { spec, runtime, directory }: RunArgs,
+  { spec, runtime, directory, filters }: RunArgs,
   context: JobContext,
 ): Promise<void> {
   hideUnifiedHierarchy(runtime);
@@ -113,6 +115,7 @@ export async function runContainer(
       bundle,
       oci,
       cgroups: around.cgroups,
+      filters,
       cleanup,
     });
     const exitCode = await runCommand(command, { runtime, state, id: spec.id }, context);

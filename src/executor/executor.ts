@@ -52,7 +52,12 @@ class PoolExecutor implements Executor {
   ): Promise<void> {
     const { pool, store } = this.#options;
     await (this.#ready ??= this.#prepare());
-    const args: RunArgs = { spec, runtime: this.runtime, directory: store.path(DIRECTORY, store.owner) };
+    const args: RunArgs = {
+      spec,
+      runtime: this.runtime,
+      directory: store.path(DIRECTORY, store.owner),
+      filters: store.path('seccomp'),
+    };
     try {
       await pool.run<RunArgs, void>('exec.run', args, {
         lane: 'exec',

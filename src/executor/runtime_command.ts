@@ -5,6 +5,7 @@ import type { Cgroups } from './cgroup.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { OciSpec } from './oci_spec.ts';
 import type { Runtime } from './runtime.ts';
+import { useCompiledFilter } from './seccomp_filter.ts';
 import { unshareCommand } from './unshare.ts';
 
 export interface Command {
@@ -20,6 +21,8 @@ export interface Bundle {
   bundle: string;
   oci: OciSpec;
   cgroups: Cgroups;
+  /** Keeps compiled seccomp filters. */
+  filters: string;
   /** Takes what is to be undone after the step. */
   cleanup: Cleanup;
 }
@@ -27,10 +30,11 @@ export interface Bundle {
 /** Writes what the runtime wants to read into the bundle, and says how to start it. */
 export function runtimeCommand(
   runtime: Runtime,
-  { id, state, bundle, oci, cgroups, cleanup }: Bundle,
+  { id, state, bundle, oci, cgroups, filters, cleanup }: Bundle,
 ): Command {
   const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
   if (runtime.name === 'unshare') return { ...unshareCommand(runtime, bundle, oci, cleanup), env };
+  if (runtime.name === 'crun') useCompiledFilter(oci, filters);
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(oci));
   const run = ['run', '--bundle', bundle, id];
   if (runtime.name === 'crun') {
