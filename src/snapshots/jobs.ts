@@ -1,6 +1,7 @@
 /** Jobs of the snapshots room, joined with the others' in engine/worker.ts. */
 import type { JobMap } from '../platform/contract.ts';
 import { contentHashJobs } from './contenthash/jobs.ts';
+import { copyHost } from './jobs/host.ts';
 import { diffTar, entriesTar, unpack } from './jobs/tar.ts';
 import { buildTree, copyWritable, tryOverlay } from './jobs/trees.ts';
 
@@ -10,6 +11,7 @@ export const snapshotJobs: JobMap = {
   'snapshots.entriesTar': entriesTar,
   'snapshots.unpack': unpack,
   'snapshots.buildTree': buildTree,
+  'snapshots.copyHost': copyHost,
   'snapshots.copyWritable': copyWritable,
   'snapshots.tryOverlay': tryOverlay,
 };

@@ -102,7 +102,7 @@ export class LayerBlobs implements BlobProvider {
 
   /**
    * The layer as a blob in the wanted compression, made or converted where it is missing.
-   * @param diff what the layer is the difference of; undefined: only its blobs are left
+   * @param diff what the layer is the difference of; undefined: its files are not here
    */
   ensure(
     layer: LayerRow,
@@ -115,15 +115,16 @@ export class LayerBlobs implements BlobProvider {
     const { type, level, force, ociMediaTypes } = config;
     return this.#once(`make ${layer.id} ${JSON.stringify([type, level, force, ociMediaTypes])}`, async () => {
       const options = signal === undefined ? {} : { signal };
-      const spec = diff();
-      if (spec !== undefined) {
-        const { bytes } = streamJob(this.#jobs, 'snapshots.diffTar', { spec }, options);
-        return this.#record(layer, await writeLayer(this.#content, bytes, config, options), config.type);
-      }
+      // A blob is converted rather than made anew: somebody else's tar may have other bytes than ours would.
       const [source] = this.available(layer.id);
-      if (source === undefined) throw lost(layer.id);
-      const written = await convertLayer(this.#content, source.descriptor, this, config, options);
-      return this.#record(layer, written, config.type);
+      if (source !== undefined) {
+        const written = await convertLayer(this.#content, source.descriptor, this, config, options);
+        return this.#record(layer, written, config.type);
+      }
+      const spec = diff();
+      if (spec === undefined) throw lost(layer.id);
+      const { bytes } = streamJob(this.#jobs, 'snapshots.diffTar', { spec }, options);
+      return this.#record(layer, await writeLayer(this.#content, bytes, config, options), config.type);
     });
   }
 

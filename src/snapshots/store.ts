@@ -181,8 +181,16 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     return this.#fromTar(parent, tar, compression, meta, options);
   }
 
-  fromHostTree(_tree: HostTree, _meta: SnapshotMeta, _progress?: VertexProgress): Promise<Snapshot> {
-    return Promise.reject(new CairnError('host trees as snapshots', { code: 'UNSUPPORTED' }));
+  async fromHostTree(tree: HostTree, meta: SnapshotMeta, progress?: VertexProgress): Promise<Snapshot> {
+    const active = await this.prepare(undefined, meta, progress);
+    if (active.mount.kind !== 'dir') throw new Error('a layer on scratch is a plain directory');
+    try {
+      await this.#parts.jobs.run('snapshots.copyHost', { tree, target: active.mount.path });
+    } catch (error) {
+      await active.discard();
+      throw error;
+    }
+    return active.commit();
   }
 
   async remote(

@@ -1,5 +1,4 @@
 /** A store with blobs, jobs and snapshots in a scratch directory, and ways to look into snapshots. */
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -20,7 +19,7 @@ export interface Fixture {
   jobs: JobPool;
   snapshots: LeasingSnapshotStore;
   /** Runs a shell script in a snapshot's files; returns what it prints. */
-  shell(mount: MountSpec, script: string): string;
+  shell(mount: MountSpec, script: string): Promise<string>;
   /** Runs a script in a new layer. */
   layer(parent: Snapshot | undefined, script: string): Promise<Snapshot>;
   /** A second process's view of the same store. */
@@ -41,24 +40,10 @@ export function openFixture(root = mkdtempSync(join(tmpdir(), 'cairn-snapshots-'
     content,
     jobs,
     snapshots,
-    shell(mount, script) {
-      const options = mount.kind === 'dir' ? undefined : overlayOptions(mount);
-      const inside = `umask 022; cd "$DIR"; ${script}`;
-      const whole =
-        options === undefined
-          ? inside
-          : `mount -t overlay overlay -o "${options}" "$DIR" && (${inside}); status=$?; umount "$DIR"; exit $status`;
-      const dir = mount.kind === 'dir' ? mount.path : mkdtempSync(join(root, 'mount-'));
-      if (mount.kind === 'overlay' && mount.work !== undefined) execFileSync('mkdir', ['-p', mount.work]);
-      return execFileSync('unshare', ['-m', 'sh', '-ec', whole], {
-        env: { ...process.env, DIR: dir },
-        encoding: 'utf8',
-        maxBuffer: 64 << 20,
-      });
-    },
+    shell: (mount, script) => jobs.run('test.shell', { mount, script }),
     async layer(parent, script) {
       const active = await snapshots.prepare(parent, { description: script });
-      fixture.shell(active.mount, script);
+      await fixture.shell(active.mount, script);
       return active.commit();
     },
     reopen() {
@@ -76,13 +61,4 @@ export function openFixture(root = mkdtempSync(join(tmpdir(), 'cairn-snapshots-'
     },
   };
   return fixture;
-}
-
-function overlayOptions(mount: Extract<MountSpec, { kind: 'overlay' }>): string {
-  return [
-    `lowerdir=${mount.lowers.join(':')}`,
-    ...(mount.upper === undefined ? [] : [`upperdir=${mount.upper}`, `workdir=${mount.work}`]),
-    'index=off',
-    ...(mount.userxattr ? ['userxattr'] : ['redirect_dir=off']),
-  ].join(',');
 }

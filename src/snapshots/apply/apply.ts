@@ -33,6 +33,14 @@ const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const MAX_MAJOR = 0xfff;
 const MAX_MINOR = 0xfffff;
 
+/** Runs of this many zero bytes are not written: the file gets a hole. */
+const HOLE_BYTES = 64 * 1024;
+const ZEROS = Buffer.alloc(HOLE_BYTES);
+
+function isHole(bytes: Uint8Array, start: number, end: number): boolean {
+  return end - start === HOLE_BYTES && bytes[start] === 0 && ZEROS.compare(bytes, start, end) === 0;
+}
+
 export interface ApplyTarget {
   /** Binary string. */
   root: string;
@@ -81,11 +89,17 @@ export class LayerApplier implements TarHandler {
   data(bytes: Uint8Array, position: number): void {
     const open = this.#open;
     if (open === undefined) return;
-    let written = 0;
-    while (written < bytes.length) {
-      written += writeSync(open.fd, bytes, written, bytes.length - written, position + written);
+    for (let at = 0; at < bytes.length; at += HOLE_BYTES) {
+      let end = Math.min(at + HOLE_BYTES, bytes.length);
+      if (isHole(bytes, at, end)) continue;
+      // Written in one go up to the next hole.
+      while (end < bytes.length && !isHole(bytes, end, Math.min(end + HOLE_BYTES, bytes.length))) {
+        end = Math.min(end + HOLE_BYTES, bytes.length);
+      }
+      for (let from = at; from < end;) from += writeSync(open.fd, bytes, from, end - from, position + from);
+      open.end = position + end;
+      at = end - HOLE_BYTES;
     }
-    open.end = position + written;
   }
 
   close(): void {

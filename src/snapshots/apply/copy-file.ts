@@ -26,7 +26,8 @@ export function copyFile(from: string, info: FileInfo, to: string): void {
   setTime(to, info);
 }
 
-function copyRegular(from: string, info: FileInfo, to: string): void {
+/** Makes `to` with the content of `from`, holes and shared blocks kept; only the mode of its metadata is set. */
+export function copyRegular(from: string, info: FileInfo, to: string): void {
   const source = openSync(fsPath(from), O_RDONLY | O_NOFOLLOW);
   try {
     const target = openSync(fsPath(to), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);

@@ -1,0 +1,3 @@
+import { testSnapshots } from './suite.ts';
+
+testSnapshots('native');
