@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { CacheConfig } from '../cache/contract.ts';
 import { exportCache } from '../cache/export.ts';
+import { describeRecords, manifestOf } from '../cache/golden-caches.ts';
+import { importedKeySource } from '../cache/imported.ts';
 import type { Digest } from '../content/contract.ts';
 import type { Edge } from '../llb/graph.ts';
 import { Steps } from './test-graph.ts';
@@ -23,21 +25,36 @@ interface GoldenRef {
   exportedCacheConfig?: CacheConfig;
 }
 
-/** A record as text: its digest, what leads to it, and whether it has layers. */
-function describeRecords(config: CacheConfig): string[] {
-  const records = config.records ?? [];
-  return records
-    .map(({ digest, inputs, layers }) => {
-      const links = (inputs ?? []).map((alternatives) =>
-        alternatives.map(({ selector, link }) => `${records[link]?.digest} ${selector ?? ''}`).toSorted(),
-      );
-      return JSON.stringify({ digest, links, layers: (layers ?? []).length > 0 });
-    })
-    .toSorted();
+/** The build of a case, in a workshop of its own. */
+function graphOf(ref: GoldenRef, steps: Steps): Edge {
+  const edges = new Map<Digest, Edge>();
+  const used = new Set<Digest>();
+  const add = (digest: Digest): Edge => {
+    const known = edges.get(digest);
+    if (known !== undefined) return known;
+    const vertex = ref.vertices.find((each) => each.digest === digest);
+    assert.ok(vertex, digest);
+    const inputs = (vertex.cacheMaps[0]?.deps ?? []).map((dep) => {
+      used.add(dep.input);
+      return { vertex: add(dep.input).vertex, index: dep.outputIndex };
+    });
+    const edge = steps.golden(vertex.name, digest, inputs, vertex.cacheMaps);
+    edges.set(digest, edge);
+    return edge;
+  };
+  for (const { digest } of ref.vertices) add(digest);
+  const tops = [...edges].filter(([digest]) => !used.has(digest)).map(([, edge]) => edge);
+  assert.equal(tops.length, 1);
+  return tops[0] as Edge;
 }
 
-describe('exportCache', () => {
+describe('a golden build', () => {
   const open: Steps[] = [];
+  const workshop = (): Steps => {
+    const steps = new Steps();
+    open.push(steps);
+    return steps;
+  };
   after(async () => {
     for (const steps of open) await steps.close();
   });
@@ -46,39 +63,28 @@ describe('exportCache', () => {
     refs.forEach((ref, index) => {
       const expected = ref.exportedCacheConfig;
       if (ref.error !== undefined || expected === undefined) return;
-      test(`exports BuildKit's records of ${file} ${index}`, async () => {
-        const steps = new Steps();
-        open.push(steps);
-        const edges = new Map<Digest, Edge>();
-        const used = new Set<Digest>();
-        const add = (digest: Digest): Edge => {
-          const known = edges.get(digest);
-          if (known !== undefined) return known;
-          const vertex = ref.vertices.find((each) => each.digest === digest);
-          assert.ok(vertex, digest);
-          const edge = steps.golden(
-            vertex.name,
-            digest,
-            (vertex.cacheMaps[0]?.deps ?? []).map((dep) => {
-              used.add(dep.input);
-              return { vertex: add(dep.input).vertex, index: dep.outputIndex };
-            }),
-            vertex.cacheMaps,
-          );
-          edges.set(digest, edge);
-          return edge;
-        };
-        for (const { digest } of ref.vertices) add(digest);
-        const tops = ref.vertices.filter(({ digest }) => !used.has(digest));
-        assert.equal(tops.length, 1);
+      test(`is exported with BuildKit's records: ${file} ${index}`, async () => {
+        const steps = workshop();
+        const edge = graphOf(ref, steps);
         const session = steps.session();
-        const top = add(tops[0]?.digest ?? 'sha256:');
-        await session.result(top);
-        const exported = await exportCache([await session.exportNode(top)], steps.snapshots, {
+        await session.result(edge);
+        const exported = await exportCache([await session.exportNode(edge)], steps.snapshots, {
           mode: 'max',
           compression: { type: 'gzip' },
         });
-        assert.deepEqual(describeRecords(exported.config), describeRecords(expected));
+        assert.deepEqual(describeRecords(exported.config, 'presence'), describeRecords(expected, 'presence'));
+      });
+
+      test(`finds every step in BuildKit's cache: ${file} ${index}`, async () => {
+        const steps = workshop();
+        const cache = importedKeySource(manifestOf(expected), 'golden', steps.snapshots, assert.fail);
+        await steps.build(graphOf(ref, steps), { imports: [cache] });
+        const sources = ref.vertices.filter(({ cacheMaps }) => cacheMaps[0]?.deps.length === 0);
+        const names = new Set(sources.map(({ name }) => name));
+        assert.deepEqual(
+          steps.ran.filter((name) => !names.has(name)),
+          [],
+        );
       });
     });
   }
