@@ -207,6 +207,10 @@ function withSlot(answer: HttpResponse, leave: () => void): Answer {
       leave();
       answer.discard();
     },
+    destroy() {
+      leave();
+      answer.destroy();
+    },
   };
 }
 

@@ -40,6 +40,7 @@ export const MAX_TOKEN_BYTES = 1024 * 1024;
 /** How much of an error's body is read, and kept. */
 export const MAX_ERROR_BODY_BYTES = 16 * 1024;
 export const MAX_ERROR_TEXT = 1000;
+export const ERROR_BODY_TIMEOUT_MS = 2_000;
 /** Blobs up to this size are sent from memory. */
 export const SMALL_BLOB_BYTES = 1024 * 1024;
 /** An answer that nobody needs is read up to here, so that the connection can be used again. */

@@ -1,6 +1,6 @@
 /** What a registry answered when it refused. */
 import { CairnError, redact, type ErrorCode } from '../errors/error.ts';
-import { MAX_ERROR_BODY_BYTES, MAX_ERROR_TEXT } from './limits.ts';
+import { ERROR_BODY_TIMEOUT_MS, MAX_ERROR_BODY_BYTES, MAX_ERROR_TEXT } from './limits.ts';
 import type { HttpResponse } from './transport.ts';
 
 /** One entry of the `errors` list of distribution-spec v1.1, "Error codes". */
@@ -101,10 +101,12 @@ function parseRetryAfter(value: string | undefined): number | undefined {
   return Number.isNaN(at) ? undefined : Math.max(0, at - Date.now());
 }
 
-/** The error for `response`, whose body is read up to a limit. */
+/** The error for `response`, whose body is read up to limits of size and time. */
 export async function refusal(method: string, response: HttpResponse): Promise<RegistryError> {
   const parts: Uint8Array[] = [];
   let size = 0;
+  // Some servers announce more than they then send.
+  const timer = setTimeout(() => response.destroy(), ERROR_BODY_TIMEOUT_MS);
   try {
     for await (const chunk of response.body()) {
       parts.push(chunk);
@@ -113,6 +115,8 @@ export async function refusal(method: string, response: HttpResponse): Promise<R
     }
   } catch {
     // The status says enough.
+  } finally {
+    clearTimeout(timer);
   }
   return new RegistryError(method, response, Buffer.concat(parts).toString('utf8', 0, MAX_ERROR_BODY_BYTES));
 }

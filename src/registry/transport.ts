@@ -43,6 +43,8 @@ export interface HttpResponse {
   body(): AsyncIterable<Uint8Array>;
   /** Frees the connection when the body is not needed. */
   discard(): void;
+  /** Closes the connection; a body that is being read ends with an error. */
+  destroy(): void;
 }
 
 export interface Transport {
@@ -278,6 +280,10 @@ export function createTransport(): Transport {
           message.on('error', () => undefined);
           if (declared > MAX_DISCARD_BYTES || !request.writableEnded) message.destroy();
           else message.resume();
+        },
+        destroy() {
+          message.on('error', () => undefined);
+          message.destroy();
         },
       };
     },
