@@ -85,7 +85,8 @@ class Parser {
 
   #noteComment(line: string): void {
     const comment = trimSpace(line.slice(1));
-    this.#comments = comment === '' ? [] : [...this.#comments, comment];
+    if (comment === '') this.#comments = [];
+    else this.#comments.push(comment);
   }
 
   /** Counts a line, obeys it if it is a directive, and returns it without comments. */
