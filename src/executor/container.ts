@@ -1,12 +1,9 @@
 /** Runs one step from beginning to end, in the exec thread of the job pool. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { constants } from 'node:os';
-import { Socket } from 'node:net';
 import { join } from 'node:path';
 import { CairnError } from '../errors/error.ts';
 import type { JobContext } from '../platform/contract.ts';
-import { closeDescriptor, pipe } from '../platform/pipe.ts';
+import { spawnProcess } from '../platform/spawn.ts';
 import { MNT_DETACH, umount2 } from '../platform/syscalls-mount.ts';
 import { mountAt } from '../snapshots/mounts.ts';
 import { removeBundle } from './bundle.ts';
@@ -135,50 +132,21 @@ async function runCommand(
   context: JobContext,
 ): Promise<number> {
   if (context.signal.aborted) throw canceled();
-  const { child, stdout, stderr } = spawnWithPipes(command);
-  const exit = exitOf(child);
-  const onAbort = () => void killContainer(container, child, exit);
+  const child = spawnProcess(command.path, command.args, command.env);
+  const ended = forwardOutput(child.stdout, child.stderr, context);
+  let killed: Promise<void> | undefined;
+  const onAbort = () => (killed = killContainer(container, child.pid, ended));
   context.signal.addEventListener('abort', onAbort, { once: true });
   try {
-    const [code] = await Promise.all([exit, forwardOutput(stdout, stderr, context)]);
+    // The runtime holds both pipes until its own end.
+    await ended;
+    const code = await child.exitCode();
+    await killed;
     if (context.signal.aborted) throw canceled();
     return code;
   } finally {
     context.signal.removeEventListener('abort', onAbort);
   }
-}
-
-/** Starts a program with an ended pipe as stdin, and pipes for its output. */
-function spawnWithPipes(command: Command): { child: ChildProcess; stdout: Socket; stderr: Socket } {
-  const [stdin, stdout, stderr] = [pipe(), pipe(), pipe()];
-  closeDescriptor(stdin.write);
-  const theirs = [stdin.read, stdout.write, stderr.write];
-  try {
-    const child = spawn(command.path, command.args, {
-      env: command.env,
-      // A process group of its own: Ctrl-C is for cairn, which then stops the container in order.
-      detached: true,
-      stdio: theirs,
-    });
-    return {
-      child,
-      stdout: new Socket({ fd: stdout.read, readable: true, writable: false }),
-      stderr: new Socket({ fd: stderr.read, readable: true, writable: false }),
-    };
-  } finally {
-    for (const fd of theirs) closeDescriptor(fd);
-  }
-}
-
-function exitOf(child: ChildProcess): Promise<number> {
-  return new Promise((resolve, reject) => {
-    child.once('error', (error) =>
-      reject(new CairnError(`${child.spawnfile} cannot be started`, { code: 'UNAVAILABLE', cause: error })),
-    );
-    child.once('exit', (code, signal) =>
-      resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])),
-    );
-  });
 }
 
 /** BuildKit gives a missing working directory, with its parents, to the step's user. */

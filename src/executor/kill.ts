@@ -1,6 +1,7 @@
 /** Ends a container that is running, or on its way to. */
-import { spawn, type ChildProcess } from 'node:child_process';
-import type { Runtime } from './runtime.ts';
+import { once } from 'node:events';
+import { spawnProcess } from '../platform/spawn.ts';
+import { PLAIN_ENVIRONMENT, type Runtime } from './runtime.ts';
 
 /** Between two tries: a container that is still being made does not know of a kill. */
 const RETRY_MS = 50;
@@ -8,22 +9,22 @@ const RETRY_MS = 50;
 const PATIENCE_MS = 10_000;
 
 /**
- * Kills everything in the container and removes the runtime's record of it; resolves when `exit` has.
- * `child` is the runtime process.
+ * Kills everything in the container and removes the runtime's record of it; resolves when
+ * `end`, the end of the runtime's output, has. `pid` is the runtime process.
  */
 export async function killContainer(
   container: { runtime: Runtime; state: string; id: string },
-  child: ChildProcess,
-  exit: Promise<number>,
+  pid: number,
+  end: Promise<unknown>,
 ): Promise<void> {
   const { runtime } = container;
   if (runtime.name === 'unshare') {
     // --kill-child: the death of unshare is the death of the PID namespace's first process, hence of all.
-    child.kill('SIGKILL');
+    process.kill(pid, 'SIGKILL');
     return;
   }
   let ended = false;
-  const noted = exit.then(
+  const noted = end.then(
     () => (ended = true),
     () => (ended = true),
   );
@@ -32,7 +33,7 @@ export async function killContainer(
     await deleteContainer(container);
     await Promise.race([noted, new Promise((resolve) => setTimeout(resolve, RETRY_MS))]);
     if (ended) break;
-    if (Date.now() > deadline) child.kill('SIGKILL');
+    if (Date.now() > deadline) process.kill(pid, 'SIGKILL');
   }
   // Once more: the runtime may have made its record between the last try and its own end.
   await deleteContainer(container);
@@ -45,12 +46,7 @@ export async function deleteContainer(container: {
   id: string;
 }): Promise<void> {
   const { runtime, state, id } = container;
-  const child = spawn(runtime.path, ['--root', state, 'delete', '--force', id], {
-    stdio: 'ignore',
-    detached: true,
-  });
-  await new Promise<void>((resolve) => {
-    child.once('exit', () => resolve());
-    child.once('error', () => resolve());
-  });
+  const child = spawnProcess(runtime.path, ['--root', state, 'delete', '--force', id], PLAIN_ENVIRONMENT);
+  await Promise.all([child.stdout, child.stderr].map((pipe) => once(pipe.resume(), 'close')));
+  await child.exitCode();
 }

@@ -14,6 +14,9 @@ const CANDIDATES: readonly { program: string; name: Runtime['name'] }[] = [
   { program: 'unshare', name: 'unshare' },
 ];
 
+/** What a runtime's own process gets; nothing of the caller's. */
+export const PLAIN_ENVIRONMENT = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+
 /** Where runtimes of a distribution are, also for users whose PATH has no sbin. */
 const USUAL_DIRECTORIES = ['/usr/local/sbin', '/usr/local/bin', '/usr/sbin', '/usr/bin', '/sbin', '/bin'];
 

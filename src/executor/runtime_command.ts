@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Cgroups } from './cgroup.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { OciSpec } from './oci_spec.ts';
-import type { Runtime } from './runtime.ts';
+import { PLAIN_ENVIRONMENT, type Runtime } from './runtime.ts';
 import { useCompiledFilter } from './seccomp_filter.ts';
 import { unshareCommand } from './unshare.ts';
 
@@ -32,7 +32,7 @@ export function runtimeCommand(
   runtime: Runtime,
   { id, state, bundle, oci, cgroups, filters, cleanup }: Bundle,
 ): Command {
-  const env = { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' };
+  const env = PLAIN_ENVIRONMENT;
   if (runtime.name === 'unshare') return { ...unshareCommand(runtime, bundle, oci, cleanup), env };
   if (runtime.name === 'crun') useCompiledFilter(oci, filters);
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(oci));

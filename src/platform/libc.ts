@@ -8,7 +8,9 @@ import type { KoffiFunc } from 'koffi';
 export type Path = string | Uint8Array;
 
 type Koffi = typeof KoffiModule;
-type Native = (...args: (number | bigint | string | Uint8Array | null)[]) => number | bigint;
+type Native = (
+  ...args: (number | bigint | string | Uint8Array | null | readonly (string | null)[])[]
+) => number | bigint;
 
 const require = createRequire(import.meta.url);
 let koffi: Koffi | undefined;
