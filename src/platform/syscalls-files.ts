@@ -15,6 +15,7 @@ const MAX_XATTR_BYTES = 65_536;
 
 const native = {
   lgetxattr: bind('long lgetxattr(str, str, void *, size_t)'),
+  fgetxattr: bind('long fgetxattr(int, str, void *, size_t)'),
   lsetxattr: bind('int lsetxattr(str, str, const void *, size_t, int)'),
   lremovexattr: bind('int lremovexattr(str, str)'),
   llistxattr: bind('long llistxattr(str, void *, size_t)'),
@@ -39,6 +40,15 @@ export function lgetxattr(path: Path, name: string): Buffer | undefined {
     throw systemError('lgetxattr', code, path);
   }
   return Buffer.from(scratch.subarray(0, length));
+}
+
+/** As {@link lgetxattr}, of an open file: no path to look up again. */
+export function fgetxattr(fd: number, name: string): Buffer | undefined {
+  const length = native.fgetxattr(fd, name, scratch, scratch.length);
+  if (length !== -1) return Buffer.from(scratch.subarray(0, length));
+  const code = errno();
+  if (code === ENODATA || code === EOPNOTSUPP) return undefined;
+  throw systemError('fgetxattr', code);
 }
 
 /** Sets an extended attribute, links not followed. @throws EPERM, ENOTSUP, ENOSPC */

@@ -2,9 +2,9 @@
  * Writes changes as a layer's tar, entry for entry as containerd's archive.ChangeWriter does (containerd v2
  * pkg/archive/tar.go): the diffID of a layer that was not made by running something is equal to BuildKit's.
  */
-import { closeSync, openSync } from 'node:fs';
+import { closeSync, constants, openSync } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
-import { deviceNumbers, lgetxattr, seekData, seekHole } from '../../platform/syscalls-files.ts';
+import { deviceNumbers, fgetxattr, lgetxattr, seekData, seekHole } from '../../platform/syscalls-files.ts';
 import { baseOf, displayName, fsPath, parentOf } from '../names.ts';
 import { WHITEOUT_PREFIX, type EntryType, type TarEntry } from '../tar/entry.ts';
 import type { TarWriter } from '../tar/writer.ts';
@@ -83,17 +83,29 @@ export class LayerTar {
     } else if (kind === 'unchanged') {
       return;
     }
-    const capability = lgetxattr(fsPath(source), CAPABILITY);
-    if (capability !== undefined && capability.length > 0) entry.xattrs = new Map([[CAPABILITY, capability]]);
-    this.#parents(path);
-    if (type === 'dir') this.#dirs.add(path);
-    this.#writer.header(entry);
-    if (entry.type === 'file' && entry.size > 0) copyContent(this.#writer, source, path, info);
+    if (entry.type === 'file' && entry.size > 0) {
+      const fd = openSync(fsPath(source), constants.O_RDONLY | constants.O_NOFOLLOW);
+      try {
+        this.#write(entry, fgetxattr(fd, CAPABILITY));
+        copyContent(this.#writer, fd, path, info);
+      } finally {
+        closeSync(fd);
+      }
+    } else {
+      this.#write(entry, lgetxattr(fsPath(source), CAPABILITY));
+    }
     for (const name of links) {
       this.#parents(name);
       this.#writer.header({ ...entry, type: 'link', name, linkname: path, size: 0 });
     }
   };
+
+  #write(entry: TarEntry, capability: Buffer | undefined): void {
+    if (capability !== undefined && capability.length > 0) entry.xattrs = new Map([[CAPABILITY, capability]]);
+    this.#parents(entry.name);
+    if (entry.type === 'dir') this.#dirs.add(entry.name);
+    this.#writer.header(entry);
+  }
 
   #parents(name: string): void {
     const parent = parentOf(name);
@@ -138,23 +150,16 @@ function entryOf(type: EntryType, name: string, info: FileInfo, linkname: string
   };
 }
 
-/** Holes are not read. @throws CairnError SOLVE when the file changes meanwhile */
-function copyContent(writer: TarWriter, source: string, name: string, info: FileInfo): void {
-  const fd = openSync(fsPath(source), 'r');
-  try {
-    const copied =
-      info.size > SPARSE_MIN_BYTES && info.allocated < info.size
-        ? copySparse(writer, fd, info.size)
-        : writer.copy(fd, info.size, 0);
-    if (copied !== info.size) {
-      throw new CairnError(`${displayName(name)} became shorter while its layer was written`, {
-        code: 'SOLVE',
-      });
-    }
-    writer.pad(info.size);
-  } finally {
-    closeSync(fd);
+/** Holes are not read. @throws CairnError SOLVE when the file became shorter meanwhile */
+function copyContent(writer: TarWriter, fd: number, name: string, info: FileInfo): void {
+  const sparse = info.size > SPARSE_MIN_BYTES && info.allocated < info.size;
+  const copied = sparse ? copySparse(writer, fd, info.size) : writer.copy(fd, info.size, 0);
+  if (copied !== info.size) {
+    throw new CairnError(`${displayName(name)} became shorter while its layer was written`, {
+      code: 'SOLVE',
+    });
   }
+  writer.pad(info.size);
 }
 
 function copySparse(writer: TarWriter, fd: number, size: number): number {
