@@ -46,7 +46,9 @@ export function wrapError(error: unknown, prefix: string): DockerfileError {
 }
 
 function relocate(error: unknown, locations: readonly (readonly SourceRange[])[]): DockerfileError {
-  return new DockerfileError(messageOf(error), { ...inherited(error), cause: error, locations });
+  // A copy stands for the original: only what led to that is a cause.
+  const cause: unknown = error instanceof DockerfileError ? error.cause : error;
+  return new DockerfileError(messageOf(error), { ...inherited(error), cause, locations });
 }
 
 function inherited(error: unknown): DockerfileErrorOptions {
