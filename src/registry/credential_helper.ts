@@ -54,8 +54,9 @@ function run(
     const child = spawn(program, ['get'], {
       stdio: ['pipe', 'pipe', 'ignore'],
       env: { ...env },
-      timeout: HELPER_TIMEOUT_MS,
     });
+    // spawn's own timeout outlives a program that was not found.
+    const timer = setTimeout(() => child.kill(), HELPER_TIMEOUT_MS);
     const parts: Buffer[] = [];
     let size = 0;
     child.stdout.on('data', (part: Buffer) => {
@@ -64,6 +65,7 @@ function run(
       else parts.push(part);
     });
     child.once('error', (cause: NodeJS.ErrnoException) => {
+      clearTimeout(timer);
       fail(
         cause.code === 'ENOENT'
           ? new CairnError(`credential helper ${program} is not in PATH`, {
@@ -75,6 +77,7 @@ function run(
       );
     });
     child.once('close', (code, signal) => {
+      clearTimeout(timer);
       if (signal === null) {
         done({ code: code ?? 0, stdout: Buffer.concat(parts).toString('utf8') });
       } else {
