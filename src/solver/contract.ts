@@ -41,7 +41,7 @@ export interface SolverOptions {
   signal: AbortSignal;
 }
 
-/** One for a process. */
+/** One for a store and process: all sessions must have the same local key store. */
 export interface Solver {
   session(options: SolverOptions): SolveSession;
 }

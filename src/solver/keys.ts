@@ -12,10 +12,12 @@ import type { VertexState } from './vertex.ts';
  */
 export async function storeKeys(edge: EdgeState, context: SolveContext): Promise<readonly KeyId[]> {
   const edges = await upstream(edge);
-  return context.local.batch(() => {
+  const ensureAll = (): readonly KeyId[] => {
     for (const each of edges) ensureKeys(each, context);
     return edge.localKeys ?? [];
-  });
+  };
+  // A source has nothing to write, and a transaction would wait for other processes.
+  return edge.state.inputs.length === 0 ? ensureAll() : context.local.batch(ensureAll);
 }
 
 /**
@@ -74,7 +76,8 @@ async function upstream(edge: EdgeState): Promise<EdgeState[]> {
     if (seen.has(next.edge) || (next.edge.localKeys !== undefined && next.edge !== edge)) continue;
     seen.add(next.edge);
     const { state } = next.edge;
-    if (state.inputs.length === 0) await state.cacheMaps();
+    // Other names of a source are welcome, and not worth failing for.
+    if (state.inputs.length === 0) await state.cacheMaps().catch(() => undefined);
     else await state.cacheMap();
     open.push({ edge: next.edge, ready: true });
     open.push(...state.inputs.map((input) => ({ edge: input, ready: false })));

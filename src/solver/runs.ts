@@ -30,7 +30,7 @@ interface ActiveRun {
   owner: AbortSignal;
 }
 
-/** One for a process. */
+/** One for a store and process. */
 export class Runs {
   readonly #active = new Map<string, ActiveRun>();
 

@@ -11,7 +11,7 @@ import { SolveProgress } from './progress.ts';
 import { Runs } from './runs.ts';
 import { VertexState } from './vertex.ts';
 
-/** One for a process: its sessions share the runs of equal vertices. */
+/** One for a store and process: its sessions share the runs of equal vertices. */
 export function createSolver(): Solver {
   const runs = new Runs();
   return { session: (options) => new Session(options, runs) };

@@ -148,8 +148,10 @@ export class VertexState {
       progress.complete(this.vertex);
       return result;
     } catch (error) {
-      if (signal.aborted) progress.canceled(this.vertex);
-      else progress.complete(this.vertex, new SolveError(this.vertex, error).message);
+      if (signal.aborted) {
+        progress.canceled(this.vertex);
+        this.#context.decide({ vertex: this.vertex, status: 'canceled', reason: 'the build was stopped' });
+      } else progress.complete(this.vertex, new SolveError(this.vertex, error).message);
       throw error;
     }
   }
