@@ -7,7 +7,7 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { CairnError, registerSecret } from '../errors/error.ts';
 import type { CredentialSource } from './contract.ts';
-import { askHelper } from './credential_helper.ts';
+import { askHelper } from './credential_program.ts';
 import type { Credentials } from './token.ts';
 
 type Environment = Readonly<Record<string, string | undefined>>;
