@@ -6,10 +6,17 @@ import {
   type Descriptor,
   type Digest,
 } from '../contract.ts';
-import { convertLayerMediaType, compressionOf } from '../media_types.ts';
+import { CairnError } from '../../errors/error.ts';
+import { compressionOf } from '../media_types.ts';
 import { isDigest } from '../digest.ts';
-import { verified } from '../verify.ts';
+import { collect, verified } from '../verify.ts';
 import { decompress } from './decompress.ts';
+import {
+  ANNOTATION_TOC_DIGEST,
+  ANNOTATION_UNCOMPRESSED_SIZE,
+  FOOTER_BYTES,
+  parseFooter,
+} from './estargz_toc.ts';
 import { writeLayer, type WrittenLayer } from './layer.ts';
 
 /** True when a layer has to be written anew to be stored as `config` says. */
@@ -22,7 +29,7 @@ export function needsConversion(layer: Descriptor, config: CompressionConfig): b
 
 /** True when the descriptor says that the blob has an estargz table of contents. */
 export function isEstargz(layer: Descriptor): boolean {
-  return layer.annotations?.['containerd.io/snapshot/stargz/toc.digest'] !== undefined;
+  return layer.annotations?.[ANNOTATION_TOC_DIGEST] !== undefined;
 }
 
 /** The diffID that a descriptor's annotation states. */
@@ -43,8 +50,32 @@ export function layerBytes(
   return diffID === undefined ? bytes : verified(bytes, { digest: diffID });
 }
 
+/** The layer's own tar out of an estargz blob: what comes before the table of contents. The blob is verified. */
+async function* estargzTar(
+  layer: Descriptor,
+  provider: BlobProvider,
+  options: { signal?: AbortSignal },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const range = { start: Math.max(0, layer.size - FOOTER_BYTES), end: layer.size };
+  const end = parseFooter(await collect(provider.read(layer, { ...options, range }), FOOTER_BYTES));
+  if (end === undefined) {
+    throw new CairnError(`layer ${layer.digest} is said to be estargz, but has no footer of it`, {
+      code: 'CORRUPT',
+    });
+  }
+  async function* payload(): AsyncGenerator<Uint8Array, void, undefined> {
+    let left = end ?? 0;
+    for await (const chunk of verified(provider.read(layer, options), layer)) {
+      if (left > 0) yield chunk.subarray(0, left);
+      left = Math.max(0, left - chunk.length);
+    }
+  }
+  yield* decompress(payload());
+}
+
 /**
- * Writes a layer in another compression. Its other annotations are kept.
+ * Writes a layer in another compression. Its other annotations are kept; those that only estargz has are not,
+ * when it is not estargz any more.
  *
  * @throws CairnError CORRUPT when the blob's digest or diffID is not what the descriptor promises
  */
@@ -55,13 +86,15 @@ export async function convertLayer(
   config: CompressionConfig,
   options: { signal?: AbortSignal } = {},
 ): Promise<WrittenLayer> {
-  const written = await writeLayer(content, layerBytes(layer, provider, options), config, options);
+  const tar = isEstargz(layer) ? estargzTar(layer, provider, options) : layerBytes(layer, provider, options);
+  const written = await writeLayer(content, tar, config, options);
+  const {
+    [ANNOTATION_TOC_DIGEST]: _toc,
+    [ANNOTATION_UNCOMPRESSED_SIZE]: _size,
+    ...kept
+  } = layer.annotations ?? {};
   return {
     ...written,
-    descriptor: {
-      ...written.descriptor,
-      mediaType: convertLayerMediaType(written.descriptor.mediaType, config.ociMediaTypes ?? true),
-      annotations: { ...layer.annotations, ...written.annotations },
-    },
+    descriptor: { ...written.descriptor, annotations: { ...kept, ...written.annotations } },
   };
 }

@@ -10,6 +10,8 @@ import {
 } from '../contract.ts';
 import { Digester } from '../digest.ts';
 import { layerMediaType } from '../media_types.ts';
+import { estargz, type EstargzSummary } from './estargz.ts';
+import { ANNOTATION_TOC_DIGEST, ANNOTATION_UNCOMPRESSED_SIZE } from './estargz_toc.ts';
 import { gzip } from './gzip.ts';
 import { zstd } from './zstd.ts';
 
@@ -82,8 +84,24 @@ export function compressLayer(
   };
 }
 
-function estargzLayer(_tar: AsyncIterable<Uint8Array>, _level: number | undefined): LayerStream {
-  throw new CairnError('compression=estargz is not supported yet', { code: 'UNSUPPORTED' });
+function estargzLayer(tar: AsyncIterable<Uint8Array>, level: number | undefined): LayerStream {
+  let finished: EstargzSummary | undefined;
+  return {
+    bytes: estargz(tar, level, (summary) => (finished = summary)),
+    summary: () => {
+      if (finished === undefined) throw new Error('the layer has not been read to its end');
+      const { diffID, uncompressedSize, tocDigest } = finished;
+      return {
+        diffID,
+        uncompressedSize,
+        annotations: {
+          [ANNOTATION_UNCOMPRESSED]: diffID,
+          [ANNOTATION_TOC_DIGEST]: tocDigest,
+          [ANNOTATION_UNCOMPRESSED_SIZE]: String(uncompressedSize),
+        },
+      };
+    },
+  };
 }
 
 /** A layer blob that was written, and what its tar is. */
