@@ -1,6 +1,7 @@
 /** A unix socket for one step that leads to the client's ssh agent, with the owner and mode that the step asks for. */
 import { chmodSync, chownSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
+import { listenAt } from './socket_path.ts';
 
 export interface AgentSocket {
   readonly path: string;
@@ -30,10 +31,7 @@ export async function forwardAgent(
     agent.pipe(client);
   });
   server.maxConnections = MAX_CONNECTIONS;
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(path, resolve);
-  });
+  await listenAt(server, path);
   chownSync(path, to.uid, to.gid);
   chmodSync(path, to.mode & 0o777);
   return {

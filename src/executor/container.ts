@@ -28,6 +28,7 @@ import { resolvConf } from './resolv_conf.ts';
 import { rootPath } from './root_path.ts';
 import { runtimeCommand, type Command } from './runtime_command.ts';
 import type { Runtime } from './runtime.ts';
+import { serveTracing, tracingMount, withTracing } from './tracing.ts';
 import { lookupUser, type ExecUser } from './user.ts';
 import { makeDirectories } from './working_directory.ts';
 
@@ -88,14 +89,21 @@ export async function runContainer(
     );
     const user = lookupUser(rootfs, spec.user);
     makeWorkingDirectory(rootfs, spec.cwd, user);
-    const oci = ociSpec(spec, {
-      rootfs,
-      user,
-      resolvConf: written(join(bundle, 'resolv.conf'), resolvConf(spec.network === 'host')),
-      hosts: written(join(bundle, 'hosts'), hostsFile(spec.hostname, spec.extraHosts)),
-      mounts: await prepareMounts(spec.mounts, bundle, around.rootless, cleanup),
-      ...around,
-    });
+    const collector = await serveTracing(join(directory, 'otel.sock'));
+    const oci = ociSpec(
+      { ...spec, env: withTracing(spec.env) },
+      {
+        rootfs,
+        user,
+        resolvConf: written(join(bundle, 'resolv.conf'), resolvConf(spec.network === 'host')),
+        hosts: written(join(bundle, 'hosts'), hostsFile(spec.hostname, spec.extraHosts)),
+        mounts: [
+          ...(await prepareMounts(spec.mounts, bundle, around.rootless, cleanup)),
+          tracingMount(collector),
+        ],
+        ...around,
+      },
+    );
     if (
       around.cgroups === 'v2' &&
       oci.linux.cgroupsPath !== undefined &&
@@ -135,7 +143,9 @@ async function runCommand(
   const child = spawnProcess(command.path, command.args, command.env);
   const ended = forwardOutput(child.stdout, child.stderr, context);
   let killed: Promise<void> | undefined;
-  const onAbort = () => (killed = killContainer(container, child.pid, ended));
+  const onAbort = (): void => {
+    killed = killContainer(container, child.pid, ended);
+  };
   context.signal.addEventListener('abort', onAbort, { once: true });
   try {
     // The runtime holds both pipes until its own end.

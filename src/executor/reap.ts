@@ -20,6 +20,7 @@ export async function reapContainers({ directories, runtime }: ReapArgs): Promis
     }
     try {
       rmSync(state, { recursive: true, force: true });
+      rmSync(join(directory, 'otel.sock'), { force: true });
       const bundles = join(directory, 'bundles');
       for (const id of namesIn(bundles)) removeBundle(join(bundles, id));
       rmdirSync(bundles);

@@ -3,6 +3,7 @@ import { mkdtempSync, openSync, closeSync, readFileSync, rmSync } from 'node:fs'
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type * as KoffiModule from 'koffi';
 
 /** One rule: the call by name, what is done, and conditions on its arguments. */
 export interface FilterRule {
@@ -36,7 +37,7 @@ export function compileFilter(
   architectures: readonly string[],
   rules: readonly FilterRule[],
 ): Buffer | undefined {
-  const koffi = require('koffi') as typeof import('koffi');
+  const koffi = require('koffi') as typeof KoffiModule;
   let library: ReturnType<typeof koffi.load>;
   try {
     library = koffi.load('libseccomp.so.2');

@@ -17,11 +17,11 @@ export interface Surroundings {
   uid: number;
   userName: string;
   /** A file's text; undefined: it is not there. */
-  read(path: string): string | undefined;
+  read: (path: string) => string | undefined;
   /** Absolute path of a program; undefined: not installed. */
-  find(program: string): string | undefined;
+  find: (program: string) => string | undefined;
   /** Whether a user namespace can really be made; asked only where there is reason to doubt. */
-  probe(command: readonly string[]): boolean;
+  probe: (command: readonly string[]) => boolean;
 }
 
 /**

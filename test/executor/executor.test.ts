@@ -134,9 +134,10 @@ for (const name of ['runc', 'crun', 'unshare'] as const) {
       assert.equal(out, 'box\n10.0.0.9\tdb\n');
     });
 
-    test('gives the environment with HOME and nothing of its own', async () => {
+    test('gives the environment with HOME and the tracing variables of BuildKit', async () => {
       const out = await run(step('env | sort', { env: ['PATH=/bin', 'B=x y', 'A='] }));
-      const names = out.split('\n').filter((line) => !/^(PWD|SHLVL|_)=/.test(line));
+      assert.match(out, /^OTEL_TRACES_EXPORTER=otlp$/m);
+      const names = out.split('\n').filter((line) => !/^(PWD|SHLVL|_|OTEL_.*)=/.test(line));
       assert.deepEqual(names, ['A=', 'B=x y', 'HOME=/root', 'PATH=/bin', '']);
     });
 
