@@ -50,14 +50,23 @@ function innermost(error: Error): SystemError {
   return first instanceof Error ? first : error;
 }
 
-const HINTS: Readonly<Record<string, string>> = {
-  DEPTH_ZERO_SELF_SIGNED_CERT:
-    'the certificate is not trusted: give its authority as ca in the configuration',
-  SELF_SIGNED_CERT_IN_CHAIN: 'the certificate is not trusted: give its authority as ca in the configuration',
-  UNABLE_TO_VERIFY_LEAF_SIGNATURE:
-    'the certificate is not trusted: give its authority as ca in the configuration',
-  EPROTO: 'where the server speaks plain http, say so with http = true in the configuration',
-};
+/** What Node calls certificates whose authority it does not know. */
+const UNTRUSTED = new Set([
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]);
+
+function hintFor(code: string): string | undefined {
+  if (UNTRUSTED.has(code)) {
+    return 'the certificate is not trusted: give its authority as ca in the configuration';
+  }
+  return code === 'EPROTO'
+    ? 'where the server speaks plain http, say so with http = true in the configuration'
+    : undefined;
+}
 
 /** `Get "https://…": dial tcp …` around what a connection threw. Errors of ours pass unchanged. */
 export function networkError(method: string, url: URL, error: unknown): CairnError {
@@ -66,7 +75,7 @@ export function networkError(method: string, url: URL, error: unknown): CairnErr
   const verb = method.slice(0, 1) + method.slice(1).toLowerCase();
   return new CairnError(`${verb} "${redact(url.href)}": ${reasonOf(system)}`, {
     code: 'UNAVAILABLE',
-    hint: HINTS[system.code ?? ''],
+    hint: hintFor(system.code ?? ''),
     cause: system,
   });
 }
@@ -74,6 +83,11 @@ export function networkError(method: string, url: URL, error: unknown): CairnErr
 function causeCode(error: unknown): string | undefined {
   if (!(error instanceof CairnError) || !(error.cause instanceof Error)) return undefined;
   return (error.cause as SystemError).code;
+}
+
+/** True when the other side's certificate is signed by nobody we know. */
+export function isUntrusted(error: unknown): boolean {
+  return UNTRUSTED.has(causeCode(error) ?? '');
 }
 
 /** True for an error of {@link networkError} that may not come again. */

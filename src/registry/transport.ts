@@ -4,11 +4,12 @@
  */
 import type { Agent, ClientRequest, IncomingHttpHeaders, IncomingMessage, RequestOptions } from 'node:http';
 import { readFileSync } from 'node:fs';
-import { CairnError, redact } from '../errors/error.ts';
+import { CairnError } from '../errors/error.ts';
 import { canceled } from './cancel.ts';
+import { Guards } from './guards.ts';
 import { KEEP_ALIVE_MS, MAX_DISCARD_BYTES } from './limits.ts';
 import { proxyFor } from './proxy.ts';
-import { networkError } from './network_error.ts';
+import { isUntrusted, networkError } from './network_error.ts';
 
 // An `import 'node:http'` also evaluates its lazy exports, and with them undici: 30 ms instead of 4.
 const http = process.getBuiltinModule('node:http');
@@ -26,7 +27,7 @@ export interface HttpRequest {
   method: string;
   url: URL;
   headers: Record<string, string>;
-  /** A stream must yield exactly `size` bytes; it is opened once. */
+  /** A stream must yield exactly `size` bytes; it is opened for each connection that is tried. */
   body?: Uint8Array | { stream: () => AsyncIterable<Uint8Array>; size: number };
   tls?: TlsOptions;
   signal?: AbortSignal | undefined;
@@ -65,7 +66,15 @@ function readPem(path: string): string {
   }
 }
 
-async function newAgent(secure: boolean, proxy: string | undefined, tls: TlsOptions): Promise<Agent> {
+interface AgentOptions {
+  secure: boolean;
+  proxy: string | undefined;
+  tls: TlsOptions;
+  /** Trust what the machine's own store of certificates does, in addition to Node's. */
+  systemRoots: boolean;
+}
+
+async function newAgent({ secure, proxy, tls, systemRoots }: AgentOptions): Promise<Agent> {
   const base = {
     keepAlive: true,
     timeout: KEEP_ALIVE_MS,
@@ -73,92 +82,25 @@ async function newAgent(secure: boolean, proxy: string | undefined, tls: TlsOpti
     ...(proxy === undefined ? {} : { proxyEnv: { HTTP_PROXY: proxy, HTTPS_PROXY: proxy } }),
   };
   if (!secure) return new http.Agent(base);
-  const [https, { rootCertificates }] = await Promise.all([import('node:https'), import('node:tls')]);
-  const ca = tls.ca ?? [];
+  const [https, { getCACertificates }] = await Promise.all([import('node:https'), import('node:tls')]);
+  const given = (tls.ca ?? []).map(readPem);
+  const roots = systemRoots ? new Set([...getCACertificates('default'), ...getCACertificates('system')]) : [];
   const pairs = tls.keyPairs ?? [];
   return new https.Agent({
     ...base,
     ...(tls.insecure === true ? { rejectUnauthorized: false } : {}),
-    ...(ca.length === 0 ? {} : { ca: [...rootCertificates, ...ca.map(readPem)] }),
+    ...(given.length === 0 && !systemRoots
+      ? {}
+      : { ca: [...(systemRoots ? roots : getCACertificates('default')), ...given] }),
     ...(pairs.length === 0
       ? {}
       : { cert: pairs.map((pair) => readPem(pair.cert)), key: pairs.map((pair) => readPem(pair.key)) }),
   });
 }
 
-/** A timer that is armed only while the other side is the one to move. */
-class IdleTimer {
-  #timer: NodeJS.Timeout | undefined;
-  readonly #ms: number;
-  readonly #fire: () => void;
-
-  constructor(ms: number, fire: () => void) {
-    this.#ms = ms;
-    this.#fire = fire;
-  }
-
-  arm(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(this.#fire, this.#ms);
-  }
-
-  disarm(): void {
-    clearTimeout(this.#timer);
-  }
-}
-
-/** The guards of one exchange: timers and the caller's signal; each destroys the request with its own error. */
-class Exchange {
-  readonly idle: IdleTimer;
-  readonly #request: ClientRequest;
-  readonly #signal: AbortSignal | undefined;
-  readonly #overall: NodeJS.Timeout;
-  readonly #connect: NodeJS.Timeout;
-  readonly #onAbort: () => void;
-  /** The first reason for which we gave up ourselves. */
-  reason: CairnError | undefined;
-
-  constructor(request: ClientRequest, options: HttpRequest) {
-    this.#request = request;
-    this.#signal = options.signal;
-    const what = `${options.method} "${redact(options.url.href)}"`;
-    const late = (text: string): void => this.fail(new CairnError(`${what}: ${text}`, { code: 'TIMEOUT' }));
-    const { connect, idle, overall } = options.timeouts;
-    this.idle = new IdleTimer(idle, () => late(`no progress for ${idle / 1000} s`));
-    this.#overall = setTimeout(() => late(`not finished after ${overall / 1000} s`), overall);
-    this.#connect = setTimeout(() => late(`no connection after ${connect / 1000} s`), connect);
-    this.#onAbort = () => this.fail(canceled(options.signal));
-    options.signal?.addEventListener('abort', this.#onAbort, { once: true });
-    request.once('socket', (socket) => {
-      const connected = (): void => clearTimeout(this.#connect);
-      if (socket.connecting) {
-        socket.once(options.url.protocol === 'https:' ? 'secureConnect' : 'connect', connected);
-      } else {
-        connected();
-      }
-    });
-  }
-
-  fail(error: CairnError): void {
-    this.reason ??= error;
-    this.#request.destroy(this.reason);
-  }
-
-  end(): void {
-    this.idle.disarm();
-    clearTimeout(this.#overall);
-    clearTimeout(this.#connect);
-    this.#signal?.removeEventListener('abort', this.#onAbort);
-  }
-}
-
-async function sendBody(
-  request: ClientRequest,
-  body: HttpRequest['body'],
-  exchange: Exchange,
-): Promise<void> {
+async function sendBody(request: ClientRequest, body: HttpRequest['body'], guards: Guards): Promise<void> {
   if (body === undefined || body instanceof Uint8Array) {
-    exchange.idle.arm();
+    guards.idle.arm();
     request.end(body);
     return;
   }
@@ -172,7 +114,7 @@ async function sendBody(
   for await (const chunk of body.stream()) {
     if (over) return;
     if (!request.write(chunk)) {
-      exchange.idle.arm();
+      guards.idle.arm();
       await new Promise<void>((done) => {
         const next = (): void => {
           request.removeListener('drain', next);
@@ -184,21 +126,21 @@ async function sendBody(
         request.once('close', next);
         request.once('response', next);
       });
-      exchange.idle.disarm();
+      guards.idle.disarm();
     }
   }
-  exchange.idle.arm();
+  guards.idle.arm();
   request.end();
 }
 
-async function* readBody(message: IncomingMessage, exchange: Exchange, fail: (error: unknown) => unknown) {
+async function* readBody(message: IncomingMessage, guards: Guards, fail: (error: unknown) => unknown) {
   const chunks = message.iterator({ destroyOnReturn: true })[Symbol.asyncIterator]();
   let ended = false;
   try {
     for (;;) {
-      exchange.idle.arm();
+      guards.idle.arm();
       const next = (await chunks.next()) as IteratorResult<Uint8Array>;
-      exchange.idle.disarm();
+      guards.idle.disarm();
       if (next.done === true) break;
       yield next.value;
     }
@@ -207,9 +149,9 @@ async function* readBody(message: IncomingMessage, exchange: Exchange, fail: (er
     if (!message.complete) throw Object.assign(new Error('unexpected EOF'), { code: 'ECONNRESET' });
   } catch (error) {
     ended = true;
-    throw fail(exchange.reason ?? error);
+    throw fail(guards.reason ?? error);
   } finally {
-    exchange.end();
+    guards.end();
     if (!ended) message.destroy();
   }
 }
@@ -217,13 +159,19 @@ async function* readBody(message: IncomingMessage, exchange: Exchange, fail: (er
 /** A transport with its own pool of connections. */
 export function createTransport(): Transport {
   const agents = new Map<string, Promise<Agent>>();
+  /** Hosts whose certificate only the machine's store of certificates vouches for. */
+  const systemHosts = new Set<string>();
+
   const agentFor = (url: URL, tls: TlsOptions): Promise<Agent> => {
     const secure = url.protocol === 'https:';
     const proxy = proxyFor(url);
-    const key = JSON.stringify([secure, proxy, secure ? tls : {}]);
+    const options = secure
+      ? { secure, proxy, tls, systemRoots: systemHosts.has(url.host) }
+      : { secure, proxy, tls: {}, systemRoots: false };
+    const key = JSON.stringify(options);
     let agent = agents.get(key);
     if (agent === undefined) {
-      agent = newAgent(secure, proxy, tls);
+      agent = newAgent(options);
       agents.set(key, agent);
     }
     return agent;
@@ -231,67 +179,78 @@ export function createTransport(): Transport {
 
   return {
     async send(options) {
-      if (options.signal?.aborted === true) throw canceled(options.signal);
-      const { url, body } = options;
-      const agent = await agentFor(url, options.tls ?? {});
-      const client = url.protocol === 'https:' ? await import('node:https') : http;
-      const length = body === undefined ? undefined : body instanceof Uint8Array ? body.length : body.size;
-      const requestOptions: RequestOptions = {
-        method: options.method,
-        agent,
-        headers: {
-          ...options.headers,
-          ...(length === undefined ? {} : { 'content-length': String(length) }),
-        },
-      };
-      const request = client.request(url, requestOptions);
-      const exchange = new Exchange(request, options);
-      const failure = (error: unknown): unknown => networkError(options.method, url, error);
-      const head = new Promise<IncomingMessage>((done, fail) => {
-        request.once('response', done);
-        request.on('error', (error) => fail(exchange.reason ?? error));
-        request.once('close', () => fail(new Error('connection closed')));
-      });
-      head.catch(() => undefined);
-      let message: IncomingMessage;
+      const { url } = options;
       try {
-        const sent = sendBody(request, body, exchange).catch((error: unknown) => {
-          request.destroy();
-          throw error;
-        });
-        message = await Promise.race([head, sent.then(() => head)]);
-        // The source of an upload is what failed when both did.
-        if (!request.writableEnded) sent.catch(() => undefined);
+        return await exchange(await agentFor(url, options.tls ?? {}), options);
       } catch (error) {
-        exchange.end();
-        throw failure(exchange.reason ?? error);
+        if (!isUntrusted(error) || systemHosts.has(url.host)) throw error;
+        // Reading the machine's certificates takes a tenth of a second, so only who needs them waits for that.
+        systemHosts.add(url.host);
+        return exchange(await agentFor(url, options.tls ?? {}), options);
       }
-      exchange.idle.disarm();
-      const read = (): AsyncIterable<Uint8Array> => readBody(message, exchange, failure);
-      return {
-        status: message.statusCode ?? 0,
-        statusText: message.statusMessage ?? '',
-        headers: message.headers,
-        url,
-        body: read,
-        discard() {
-          const declared = Number(message.headers['content-length'] ?? 0);
-          exchange.end();
-          message.on('error', () => undefined);
-          if (declared > MAX_DISCARD_BYTES || !request.writableEnded) message.destroy();
-          else message.resume();
-        },
-        destroy() {
-          message.on('error', () => undefined);
-          message.destroy();
-        },
-      };
     },
     close() {
       for (const agent of agents.values()) {
         agent.then((a) => a.destroy()).catch(() => undefined);
       }
       agents.clear();
+    },
+  };
+}
+
+/** One request over one connection of `agent`. */
+async function exchange(agent: Agent, options: HttpRequest): Promise<HttpResponse> {
+  if (options.signal?.aborted === true) throw canceled(options.signal);
+  const { url, body } = options;
+  const client = url.protocol === 'https:' ? await import('node:https') : http;
+  const length = body === undefined ? undefined : body instanceof Uint8Array ? body.length : body.size;
+  const requestOptions: RequestOptions = {
+    method: options.method,
+    agent,
+    headers: {
+      ...options.headers,
+      ...(length === undefined ? {} : { 'content-length': String(length) }),
+    },
+  };
+  const request = client.request(url, requestOptions);
+  const guards = new Guards(request, options);
+  const failure = (error: unknown): unknown => networkError(options.method, url, error);
+  const head = new Promise<IncomingMessage>((done, fail) => {
+    request.once('response', done);
+    request.on('error', (error) => fail(guards.reason ?? error));
+    request.once('close', () => fail(new Error('connection closed')));
+  });
+  head.catch(() => undefined);
+  let message: IncomingMessage;
+  try {
+    const sent = sendBody(request, body, guards).catch((error: unknown) => {
+      request.destroy();
+      throw error;
+    });
+    message = await Promise.race([head, sent.then(() => head)]);
+    // An answer that came before everything was sent stands; what then becomes of the rest does not matter.
+    if (!request.writableEnded) sent.catch(() => undefined);
+  } catch (error) {
+    guards.end();
+    throw failure(guards.reason ?? error);
+  }
+  guards.idle.disarm();
+  return {
+    status: message.statusCode ?? 0,
+    statusText: message.statusMessage ?? '',
+    headers: message.headers,
+    url,
+    body: () => readBody(message, guards, failure),
+    discard() {
+      const declared = Number(message.headers['content-length'] ?? 0);
+      guards.end();
+      message.on('error', () => undefined);
+      if (declared > MAX_DISCARD_BYTES || !request.writableEnded) message.destroy();
+      else message.resume();
+    },
+    destroy() {
+      message.on('error', () => undefined);
+      message.destroy();
     },
   };
 }
