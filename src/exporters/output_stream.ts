@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { finished } from 'node:stream/promises';
 
 /** Writes to a stream of the client's with its back-pressure, and ends it once. */
 export class OutputStream {
@@ -18,9 +19,11 @@ export class OutputStream {
     await Promise.race([once(this.#stream, 'drain'), this.#failed]);
   }
 
-  /** Resolves when everything has been handed over. */
+  /** Resolves when everything has been handed over. @throws the stream's error */
   async end(): Promise<void> {
-    const ended = new Promise<void>((resolve) => this.#stream.end(resolve));
-    await Promise.race([ended, this.#failed]);
+    // What is read on the other side of a pipe is no concern of the writer's.
+    const done = finished(this.#stream, { readable: false });
+    this.#stream.end();
+    await done;
   }
 }

@@ -1,0 +1,5 @@
+/** Worker entry of this room's tests. */
+import { serveJobs } from '../platform/worker-thread.ts';
+import { exporterJobs } from './jobs.ts';
+
+serveJobs(exporterJobs);
