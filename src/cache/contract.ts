@@ -87,8 +87,10 @@ export interface KeyStore extends KeySource {
   batch<T>(fn: () => T): T;
   /** Holds a snapshot back from collection until released; notes a use. */
   hold(snapshot: Snapshot): { release(): void };
-  /** Holds a key back from collection until it has a result. */
+  /** Holds a key back from collection until it has a result, and tells other processes that one is being made. */
   holdKey(key: KeyId): { release(): void };
+  /** Whether a living build of another process holds the key. */
+  isHeldElsewhere(key: KeyId): boolean;
 }
 
 /** `application/vnd.buildkit.cacheconfig.v0` (BuildKit cache/remotecache/v1/types). */

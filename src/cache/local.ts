@@ -21,6 +21,8 @@ class LocalKeyStore implements KeyStore {
   readonly name = 'local';
   readonly #store: Store;
   readonly #snapshots: SnapshotStore;
+  /** How often this process holds a key. */
+  readonly #held = new Map<KeyId, number>();
   readonly #has: StatementSync;
   readonly #links: StatementSync;
   readonly #results: StatementSync;
@@ -123,7 +125,20 @@ class LocalKeyStore implements KeyStore {
   }
 
   holdKey(key: KeyId): { release(): void } {
-    return this.#store.lease('record', key);
+    const lease = this.#store.lease('record', key);
+    this.#held.set(key, (this.#held.get(key) ?? 0) + 1);
+    return {
+      release: () => {
+        const left = (this.#held.get(key) ?? 1) - 1;
+        if (left > 0) this.#held.set(key, left);
+        else this.#held.delete(key);
+        lease.release();
+      },
+    };
+  }
+
+  isHeldElsewhere(key: KeyId): boolean {
+    return !this.#held.has(key) && this.#store.leased('record').has(key);
   }
 
   /** Of several keys that mean the same, the one with the newest result, so that writers agree. */

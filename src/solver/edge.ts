@@ -1,4 +1,5 @@
 /** One output of a vertex in one build: found in a cache, or run. */
+import { setTimeout as delay } from 'node:timers/promises';
 import type {
   ExportInput,
   ExportNode,
@@ -19,6 +20,9 @@ import { Lookup, MOST, type Hit } from './lookup.ts';
 import type { SolveProgress } from './progress.ts';
 import type { Runs } from './runs.ts';
 import type { VertexState } from './vertex.ts';
+
+/** How often it is looked whether another process is done. */
+const WAIT_MS = 100;
 
 /** What the edges of one build share. */
 export interface SolveContext {
@@ -106,6 +110,8 @@ export class EdgeState {
     const reason = reasonOfRun(this.state, this.lookup, this.#context.caches);
     await Promise.all([this.#contentRecords(), ...this.state.inputs.map((input) => input.result())]);
     const keys = await storeKeys(this, this.#context);
+    const made = await this.#waitElsewhere(keys);
+    if (made !== undefined) return made.snapshot;
     const held = keys.map((key) => local.holdKey(key));
     try {
       const { outputs, own, by } = await this.state.run(keys[0]);
@@ -120,6 +126,38 @@ export class EdgeState {
     } finally {
       for (const each of held) each.release();
     }
+  }
+
+  /** While another process makes the same, waits for it. Two that begin at once both run: that harms nothing. */
+  async #waitElsewhere(keys: readonly KeyId[]): Promise<LoadedResult | undefined> {
+    const { local, progress, signal } = this.#context;
+    const { vertex, ignoreCache, inputs } = this.state;
+    const [key] = keys;
+    if (key === undefined || ignoreCache || inputs.length === 0 || !local.isHeldElsewhere(key))
+      return undefined;
+    progress.start(vertex);
+    progress.of(vertex).log(2, new TextEncoder().encode('waiting for another build that runs this step\n'));
+    while (local.isHeldElsewhere(key)) {
+      await delay(WAIT_MS, undefined, { signal }).catch((error: unknown) => {
+        progress.canceled(vertex);
+        throw error;
+      });
+    }
+    for (const result of local.results(key)) {
+      const loaded = await local.load(result);
+      if (loaded === undefined) continue;
+      this.#context.hold(loaded);
+      this.#used = { createdAt: result.createdAt, load: () => Promise.resolve(loaded) };
+      this.#context.decide({
+        vertex,
+        status: 'hit',
+        cache: local.name,
+        reason: 'another build has just run it',
+      });
+      progress.cached(vertex);
+      return loaded;
+    }
+    return undefined;
   }
 
   /** Keeps a new result under the keys of the edge. */

@@ -1,8 +1,13 @@
 /** What runs and what is found, in one store. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { createLocalKeyStore } from '../cache/local.ts';
+import { CACHE_TABLES } from '../cache/tables.ts';
 import { CairnError } from '../errors/error.ts';
 import type { Edge } from '../llb/graph.ts';
+import type { Snapshot } from '../snapshots/contract.ts';
+import type { Store } from '../store/contract.ts';
+import { openStore } from '../store/open.ts';
 import { SolveError } from './error.ts';
 import { Steps, type StepOptions } from './test-graph.ts';
 
@@ -246,6 +251,44 @@ describe('equal vertices', () => {
     setTimeout(() => gate.resolve(), 20);
     await Promise.all([first, second]);
     assert.deepEqual(steps.ran, ['make', 'make']);
+  });
+});
+
+describe('another process that runs the same step', () => {
+  let theirs: Store;
+  beforeEach(() => {
+    theirs = openStore(steps.directory, [CACHE_TABLES]);
+  });
+  afterEach(() => theirs.close());
+
+  /** Builds a step and loses its result, so that the next build would run it. */
+  async function lost(): Promise<{ edge: Edge; key: string; snapshot: Snapshot }> {
+    const edge = steps.step('make', [steps.step('base')]);
+    await steps.build(edge);
+    const [row] = steps.store.db.prepare('SELECT target FROM cache_link').all();
+    const snapshot = steps.snapshots.make('base', 'make');
+    steps.snapshots.lose(snapshot);
+    return { edge, key: String(row?.['target']), snapshot };
+  }
+
+  test('is waited for, and its result taken', async () => {
+    const { edge, key } = await lost();
+    const other = createLocalKeyStore(theirs, steps.snapshots);
+    const held = other.holdKey(key);
+    setTimeout(() => {
+      other.addResult(key, { snapshot: steps.snapshots.make('base', 'make') }, new Date());
+      held.release();
+    }, 30);
+    assert.deepEqual(await steps.build(edge), ['base', 'make']);
+    assert.deepEqual(steps.ran, []);
+  });
+
+  test('and fails is no reason to fail: the step runs here', async () => {
+    const { edge, key } = await lost();
+    const held = createLocalKeyStore(theirs, steps.snapshots).holdKey(key);
+    setTimeout(() => held.release(), 30);
+    assert.deepEqual(await steps.build(edge), ['base', 'make']);
+    assert.deepEqual(steps.ran, ['make']);
   });
 });
 
