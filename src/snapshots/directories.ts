@@ -12,6 +12,7 @@ const ROOT_MODE = 0o755;
 
 export class Directories {
   readonly #store: Store;
+  #mounts: string | undefined;
 
   constructor(store: Store) {
     this.#store = store;
@@ -31,9 +32,11 @@ export class Directories {
 
   /** For mount points. */
   mountParent(): string {
-    const path = this.#store.path('tmp', this.#store.owner, 'mounts');
-    mkdirSync(path, { recursive: true, mode: 0o711 });
-    return path;
+    if (this.#mounts === undefined) {
+      this.#mounts = this.#store.tempPath('-mounts');
+      mkdirSync(this.#mounts, { mode: 0o711 });
+    }
+    return this.#mounts;
   }
 
   /**

@@ -102,7 +102,7 @@ function isUnknownOption(error: unknown): boolean {
  * mount(2) takes one page of options. Names of file descriptors, seen from /proc/self/fd, are short enough for
  * all lowers that the kernel allows, and need no quoting.
  */
-function mountByDescriptors(spec: OverlaySpec, target: string): void {
+export function mountByDescriptors(spec: OverlaySpec, target: string): void {
   const open: number[] = [];
   const name = (path: string): string => {
     const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY);
