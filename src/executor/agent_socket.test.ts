@@ -21,6 +21,7 @@ test('forwardAgent connects a socket of a long name to the agent, both ways', as
     gid: process.getgid?.() ?? 0,
     mode: 0o640,
   });
+  const before = process.cwd();
   try {
     assert.equal(statSync(forwarded.path).mode & 0o777, 0o640);
     // From inside its directory, as a step sees it under a short name.
@@ -29,7 +30,7 @@ test('forwardAgent connects a socket of a long name to the agent, both ways', as
     socket.end('question');
     assert.equal(await text(socket), 'answer to question');
   } finally {
-    process.chdir('/');
+    process.chdir(before);
     await forwarded.close();
     agent.close();
   }

@@ -23,6 +23,7 @@ import { killContainer } from './kill.ts';
 import { watchMountStubs } from './mount_stubs.ts';
 import { prepareMounts } from './mounts.ts';
 import { ociSpec } from './oci_spec.ts';
+import { recordProcess } from './process_record.ts';
 import { forwardOutput } from './process_output.ts';
 import { resolvConf } from './resolv_conf.ts';
 import { rootPath } from './root_path.ts';
@@ -30,6 +31,7 @@ import { runtimeCommand, type Command } from './runtime_command.ts';
 import type { Runtime } from './runtime.ts';
 import { serveTracing, tracingMount, withTracing } from './tracing.ts';
 import { lookupUser, type ExecUser } from './user.ts';
+import { watch } from './watcher.ts';
 import { makeDirectories } from './working_directory.ts';
 
 export interface RunArgs {
@@ -112,7 +114,7 @@ export async function runContainer(
       const inner = (oci.linux.cgroupsPath = join(oci.linux.cgroupsPath, INNER_GROUP));
       cleanup.add(() => removeOuterGroup(inner));
     }
-    const state = join(directory, 'state');
+    const state = join(directory, 'state', runtime.name);
     mkdirSync(state, { recursive: true, mode: 0o700 });
     const command = runtimeCommand(runtime, {
       id: spec.id,
@@ -141,6 +143,10 @@ async function runCommand(
 ): Promise<number> {
   if (context.signal.aborted) throw canceled();
   const child = spawnProcess(command.path, command.args, command.env);
+  const notes = [watch(container.runtime, container.state, child.pid)];
+  if (container.runtime.name === 'unshare') {
+    notes.push(recordProcess(container.state, container.id, child.pid));
+  }
   const ended = forwardOutput(child.stdout, child.stderr, context);
   let killed: Promise<void> | undefined;
   const onAbort = (): void => {
@@ -151,6 +157,7 @@ async function runCommand(
     // The runtime holds both pipes until its own end.
     await ended;
     const code = await child.exitCode();
+    for (const forget of notes) forget();
     await killed;
     if (context.signal.aborted) throw canceled();
     return code;

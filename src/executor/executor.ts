@@ -84,7 +84,7 @@ class PoolExecutor implements Executor {
     const folder = store.path(DIRECTORY);
     const directories = dead(store, folder);
     if (directories.length === 0) return;
-    const args: ReapArgs = { directories, runtime: this.runtime };
+    const args: ReapArgs = { directories };
     await pool.run<ReapArgs, void>('exec.reap', args, { lane: 'exec' });
   }
 }

@@ -3,32 +3,52 @@ import { readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeBundle } from './bundle.ts';
 import { deleteContainer } from './kill.ts';
-import type { Runtime } from './runtime.ts';
+import { killRecorded } from './process_record.ts';
+import { findRuntime, type Runtime } from './runtime.ts';
 
 export interface ReapArgs {
   /** Directories of dead processes, as RunArgs.directory. */
   directories: string[];
-  runtime: Runtime;
 }
 
 /** Kills the containers of dead processes and removes their directories. What cannot be removed is left to the next. */
-export async function reapContainers({ directories, runtime }: ReapArgs): Promise<void> {
+export async function reapContainers({ directories }: ReapArgs): Promise<void> {
   for (const directory of directories) {
-    const state = join(directory, 'state');
-    if (runtime.name !== 'unshare') {
-      for (const id of namesIn(state)) await deleteContainer({ runtime, state, id });
+    for (const name of namesIn(join(directory, 'state'))) {
+      const state = join(directory, 'state', name);
+      const runtime = runtimeNamed(name);
+      for (const id of namesIn(state)) {
+        if (name === 'unshare') killRecorded(state, id);
+        else if (runtime !== undefined) await deleteContainer({ runtime, state, id });
+      }
     }
+    removeDirectory(directory);
+  }
+}
+
+function removeDirectory(directory: string): void {
+  try {
+    rmSync(join(directory, 'state'), { recursive: true, force: true });
+    rmSync(join(directory, 'otel.sock'), { force: true });
+    const bundles = join(directory, 'bundles');
+    for (const id of namesIn(bundles)) removeBundle(join(bundles, id));
+    if (namesIn(directory).includes('bundles')) rmdirSync(bundles);
+    rmdirSync(directory);
+  } catch {
+    // A dying container holds it still.
+  }
+}
+
+/** The runtime that a dead process used: a record is only understood by the one that wrote it. */
+function runtimeNamed(name: string): Runtime | undefined {
+  for (const program of name === 'runc' ? ['runc', 'buildkit-runc'] : [name]) {
     try {
-      rmSync(state, { recursive: true, force: true });
-      rmSync(join(directory, 'otel.sock'), { force: true });
-      const bundles = join(directory, 'bundles');
-      for (const id of namesIn(bundles)) removeBundle(join(bundles, id));
-      rmdirSync(bundles);
-      rmdirSync(directory);
+      return findRuntime({ PATH: process.env['PATH'], CAIRN_RUNTIME: program });
     } catch {
-      // A dying container holds it still.
+      // Not installed any more.
     }
   }
+  return undefined;
 }
 
 function namesIn(directory: string): string[] {

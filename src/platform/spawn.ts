@@ -55,7 +55,7 @@ export function spawnProcess(
   const theirs = [stdin.read, stdout.write, stderr.write];
   let pid: number;
   try {
-    pid = spawn(path, args, env, theirs);
+    pid = spawnDetached(path, args, env, theirs);
   } catch (error) {
     for (const fd of [stdout.read, stderr.read]) closeDescriptor(fd);
     throw error;
@@ -70,7 +70,12 @@ export function spawnProcess(
   };
 }
 
-function spawn(
+/**
+ * Starts a program with `descriptors` as its 0, 1, 2 …; they stay open here. Nobody waits for it: to be used for
+ * what outlives us.
+ * @returns its process id
+ */
+export function spawnDetached(
   path: string,
   args: readonly string[],
   env: Readonly<Record<string, string>>,

@@ -370,7 +370,7 @@ for (const name of ['runc', 'crun', 'unshare'] as const) {
         executor.run(spec, { output: () => controller.abort(), signal: controller.signal }),
         { code: 'CANCELED' },
       );
-      const state = store.path('executor', store.owner, 'state');
+      const state = store.path('executor', store.owner, 'state', name);
       assert.deepEqual(existsSync(state) ? readdirSync(state) : [], []);
       assert.deepEqual(readdirSync(store.path('executor', store.owner, 'bundles')), []);
     });
