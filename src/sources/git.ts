@@ -121,7 +121,9 @@ async function write(
     { description, type: 'source.git.checkout' },
     context.progress,
   );
-  const snapshot = await writeLayer(active, (root) => checkout(repository, options, root));
+  const { snapshot } = await writeLayer(active, async (root) => ({
+    result: await checkout(repository, options, root),
+  }));
   store.db
     .prepare('INSERT OR REPLACE INTO source_git VALUES (?, ?)')
     .run(snapshotKey(options, commit), snapshot.id);

@@ -19,7 +19,7 @@ const DEFAULT_MODE = 0o600;
 const MAX_ETAGS = 20;
 const USER_AGENT = 'cairn';
 
-interface HttpFile {
+export interface HttpFile {
   filename: string;
   digest: Digest;
   modified: Date | undefined;
@@ -28,11 +28,16 @@ interface HttpFile {
 }
 
 interface Remembered {
+  /** Empty: the server sent none. */
   etag: string;
   snapshot: string;
   digest: Digest;
+  filename: string;
   modified: string;
 }
+
+/** What servers said when this build first asked, by request. */
+export type HttpFiles = Map<string, Promise<HttpFile>>;
 
 export interface HttpSource extends Source {
   /** Last-Modified; undefined where the server says nothing. */
@@ -49,16 +54,19 @@ export function httpSource(
   attrs: Attrs,
   services: SourceServices,
   transport: () => Transport,
+  files: HttpFiles,
 ): HttpSource {
   const options = httpOptions(url, attrs);
   const download = new Download(options, services, transport);
-  let resolved: Promise<HttpFile> | undefined;
+  const name = `${requestHash(options)} ${options.checksum ?? ''}`;
   const resolve = (context: SourceContext): Promise<HttpFile> => {
-    resolved ??= download.resolve(context).catch((error: unknown) => {
-      resolved = undefined;
-      throw error;
-    });
-    return resolved;
+    let file = files.get(name);
+    if (file === undefined) {
+      file = download.resolve(context);
+      files.set(name, file);
+      file.catch(() => files.delete(name));
+    }
+    return file;
   };
   return {
     async key(_index, context) {
@@ -99,7 +107,7 @@ class Download {
   /** The file as the server has it now, downloaded only when it is not here. */
   async resolve(context: SourceContext): Promise<HttpFile> {
     const headers = await this.#headers();
-    const known = this.#known();
+    const known = this.#known().filter((row) => row.etag !== '');
     if (known.length > 0) {
       const etags = known.map((entry) => entry.etag).join(', ');
       const conditional = { ...headers, 'if-none-match': etags };
@@ -162,11 +170,13 @@ class Download {
   #known(): Remembered[] {
     const { store, snapshots } = this.#services;
     const rows = store.db
-      .prepare('SELECT etag, snapshot, digest, modified FROM source_http WHERE request = ? LIMIT ?')
+      .prepare('SELECT etag, snapshot, digest, filename, modified FROM source_http WHERE request = ? LIMIT ?')
       .all(this.#request, MAX_ETAGS) as unknown as Remembered[];
     return rows.filter((row) => {
       const snapshot = snapshots.get(row.snapshot);
-      return snapshot !== undefined && snapshots.usable(snapshot);
+      if (snapshot !== undefined && snapshots.usable(snapshot)) return true;
+      store.db.prepare('DELETE FROM source_http WHERE request = ? AND etag = ?').run(this.#request, row.etag);
+      return false;
     });
   }
 
@@ -215,23 +225,22 @@ class Download {
     const filename = this.#filename(answer);
     const lastModified = answer.headers['last-modified'] ?? '';
     const modified = httpDate(lastModified);
-    let digest: Digest | undefined;
     const active = await snapshots.prepare(
       undefined,
       { description: `http url ${redact(this.#options.url)}` },
       context.progress,
     );
-    const snapshot = await writeLayer(active, async (root) => {
-      digest = await this.#write(join(root, filename), answer, modified, context);
+    const { snapshot, result: digest } = await writeLayer(active, async (root) => {
+      const digest = await this.#write(join(root, filename), answer, modified, context);
       this.#check(digest);
+      const same = this.#known().find(
+        (row) => row.digest === digest && row.filename === filename && row.modified === lastModified,
+      );
+      return { result: digest, instead: same === undefined ? undefined : snapshots.get(same.snapshot) };
     });
-    if (digest === undefined) throw new Error('written without a digest');
-    const etag = etagOf(answer.headers.etag);
-    if (etag !== '') {
-      store.db
-        .prepare('INSERT OR REPLACE INTO source_http VALUES (?, ?, ?, ?, ?, ?)')
-        .run(this.#request, etag, snapshot.id, digest, filename, lastModified);
-    }
+    store.db
+      .prepare('INSERT OR REPLACE INTO source_http VALUES (?, ?, ?, ?, ?, ?)')
+      .run(this.#request, etagOf(answer.headers.etag), snapshot.id, digest, filename, lastModified);
     return { filename, digest, modified, snapshot };
   }
 

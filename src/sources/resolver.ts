@@ -4,7 +4,7 @@ import { CairnError } from '../errors/error.ts';
 import { createTransport, type Transport } from '../registry/transport.ts';
 import type { ResolvedImage, Source, SourceContext, SourceResolver } from './contract.ts';
 import type { GitCommits, GitSource } from './git.ts';
-import type { HttpSource } from './http.ts';
+import type { HttpFiles, HttpSource } from './http.ts';
 import { createImages, type ResolveImageOptions } from './images.ts';
 import { localSource } from './local.ts';
 import type { SourceServices } from './services.ts';
@@ -34,12 +34,19 @@ export function createSourceResolver(services: SourceServices): BuildSources {
   /** Goes into the keys of local sources that name no session: equal ones of a build are one. */
   const sessionId = randomBytes(12).toString('hex');
   const commits: GitCommits = new Map();
+  const files: HttpFiles = new Map();
   let transport: Transport | undefined;
 
   const git = async (rest: string, attrs: Record<string, string>): Promise<GitSource> =>
     (await import('./git.ts')).gitSource(rest, attrs, services, commits);
   const http = async (url: string, attrs: Record<string, string>): Promise<HttpSource> =>
-    (await import('./http.ts')).httpSource(url, attrs, services, () => (transport ??= createTransport()));
+    (await import('./http.ts')).httpSource(
+      url,
+      attrs,
+      services,
+      () => (transport ??= createTransport()),
+      files,
+    );
 
   const resolve: SourceResolver = (identifier, attrs, platform) => {
     const { scheme, rest } = split(identifier);

@@ -3,7 +3,8 @@ import type { SchemaPart } from '../store/contract.ts';
 
 /**
  * `source_git`: by BuildKit's snapshot key, commit and subdirectory. `source_http`: by a hash of the request, with
- * what the server said of the file; `etag` is without the weak mark.
+ * what the server said of the file; `etag` is without the weak mark, empty where there is none. Rows whose snapshot
+ * was collected are dropped when they are next looked at.
  */
 export const SOURCE_TABLES: SchemaPart = {
   room: 'sources',

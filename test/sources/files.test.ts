@@ -231,6 +231,10 @@ test('http gives one file with mode, owner and time', async () => {
       assert.equal(statSync(join(files, 'file.txt')).mode & 0o7777, 0o600);
       // Key and files of one source take one request.
       assert.equal(www.requests.length, 2);
+      // Without an ETag it is read again in a new build, but not kept twice.
+      const again = parts.build()(`${www.url}/file.txt`, {}, undefined);
+      assert.equal(await parts.files(await again.snapshot(parts.context)), files);
+      assert.equal(parts.snapshots.usage().length, 2);
     });
   } finally {
     await www.stop();
