@@ -208,7 +208,10 @@ export class Lookup {
     };
     const byDefinition = async (spent: Effort): Promise<void> => {
       const keys = await edge?.lookup.keys(spent, source);
-      for (const from of keys?.ids ?? []) follow(from, { input, record, selector });
+      // An edge that was decided meanwhile has keys that it had not when it was looked up.
+      const decided = source === this.#context.local && edge?.state.ignoreCache === false;
+      const ids = new Set([...(keys?.ids ?? []), ...((decided && edge.localKeys) || [])]);
+      for (const from of ids) follow(from, { input, record, selector });
     };
     await byDefinition(effort);
     for (const { root, link } of heard) {

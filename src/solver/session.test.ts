@@ -254,6 +254,21 @@ describe('equal vertices', () => {
   });
 });
 
+describe('a build that goes on while another one ends', () => {
+  for (const name of ['base', 'middle']) {
+    test(`finds what the other made of a ${name} that both share`, async () => {
+      const base = steps.step('base');
+      const shared = name === 'base' ? base : steps.step('middle', [base]);
+      const long = steps.session();
+      await long.result(shared);
+      await steps.build(steps.step('make', [shared], { keys: ['make'] }, 'theirs'));
+      steps.ran.length = 0;
+      await long.result(steps.step('make', [shared], { keys: ['make'] }, 'ours'));
+      assert.deepEqual(steps.ran, []);
+    });
+  }
+});
+
 describe('another process that runs the same step', () => {
   let theirs: Store;
   beforeEach(() => {
