@@ -33,22 +33,27 @@ const scratch = Buffer.alloc(MAX_XATTR_BYTES);
 
 /** The value of an extended attribute, links not followed. Undefined: not set, or none are possible here. */
 export function lgetxattr(path: Path, name: string): Buffer | undefined {
-  const length = native.lgetxattr(cString(path), name, scratch, scratch.length);
-  if (length === -1) {
-    const code = errno();
-    if (code === ENODATA || code === EOPNOTSUPP) return undefined;
-    throw systemError('lgetxattr', code, path);
-  }
-  return Buffer.from(scratch.subarray(0, length));
+  const cPath = cString(path);
+  return readValue('lgetxattr', path, (buffer, size) => native.lgetxattr(cPath, name, buffer, size));
 }
 
 /** As {@link lgetxattr}, of an open file: no path to look up again. */
 export function fgetxattr(fd: number, name: string): Buffer | undefined {
-  const length = native.fgetxattr(fd, name, scratch, scratch.length);
+  return readValue('fgetxattr', undefined, (buffer, size) => native.fgetxattr(fd, name, buffer, size));
+}
+
+/** Asks for the length first: most files have no value, and a call with a buffer costs ten times as much. */
+function readValue(
+  syscall: string,
+  path: Path | undefined,
+  call: (buffer: Buffer | null, size: number) => number,
+): Buffer | undefined {
+  let length = call(null, 0);
+  if (length > 0) length = call(scratch, scratch.length);
   if (length !== -1) return Buffer.from(scratch.subarray(0, length));
   const code = errno();
   if (code === ENODATA || code === EOPNOTSUPP) return undefined;
-  throw systemError('fgetxattr', code);
+  throw systemError(syscall, code, path);
 }
 
 /** Sets an extended attribute, links not followed. @throws EPERM, ENOTSUP, ENOSPC */

@@ -261,11 +261,13 @@ function putOctal(block: Buffer, at: number, width: number, value: number): void
 
 /** Magic, version and checksum. */
 function seal(block: Buffer): void {
-  block.write('ustar\0' + '00', 257, 'latin1');
+  block.set(MAGIC, 257);
   block.fill(0x20, 148, 156);
   let sum = 0;
-  for (let i = 0; i < BLOCK; i++) sum += block[i] ?? 0;
+  for (let i = 0; i < BLOCK; i++) sum += block[i] as number;
   putOctal(block, 148, 7, sum);
   block[154] = 0;
   block[155] = 0x20;
 }
+
+const MAGIC = Buffer.from('ustar\u000000', 'latin1');
