@@ -100,8 +100,3 @@ export interface Remote {
 export const ANNOTATION_UNCOMPRESSED = 'containerd.io/uncompressed';
 /** Annotation that carries a layer's creation time (RFC 3339). */
 export const ANNOTATION_CREATED_AT = 'buildkit/createdat';
-/**
- * Annotation of a layer that a registry has, with the host behind the prefix and the repositories, separated by
- * commas, as value (containerd's distribution source label): what a {@link BlobOrigin} is made of. Never pushed.
- */
-export const ANNOTATION_SOURCE_PREFIX = 'containerd.io/distribution.source.';

@@ -19,6 +19,15 @@ export class OutputStream {
         if (this.#readerGone) resolve();
         else reject(error);
       });
+      if (!stream.writable) {
+        this.#readerGone = true;
+        resolve();
+      }
+      // Node closes the pipe to a child that has ended without calling it an error.
+      stream.once('close', () => {
+        this.#readerGone = true;
+        resolve();
+      });
     });
     // An error between two writes is met by the next one.
     this.#failed.catch(() => {});
@@ -26,18 +35,24 @@ export class OutputStream {
 
   /** @throws the stream's error, e.g. ENOSPC */
   async write(chunk: Uint8Array): Promise<void> {
-    if (this.#readerGone || this.#stream.write(chunk)) return;
+    if (this.#gone()) return await this.#failed;
+    if (this.#stream.write(chunk)) return;
     await Promise.race([once(this.#stream, 'drain').catch(() => this.#failed), this.#failed]);
   }
 
   /** Resolves when everything has been handed over. @throws the stream's error */
   async end(): Promise<void> {
-    if (this.#readerGone) return;
+    if (this.#gone()) return await this.#failed;
     // What is read on the other side of a pipe is no concern of the writer's.
     const done = finished(this.#stream, { readable: false });
     this.#stream.end();
     await done.catch((error: unknown) => {
       if (!this.#readerGone) throw error;
     });
+  }
+
+  /** True when nobody takes what is written any more. */
+  #gone(): boolean {
+    return this.#readerGone || !this.#stream.writable;
   }
 }
