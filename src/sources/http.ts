@@ -18,6 +18,8 @@ const DEFAULT_MODE = 0o600;
 /** Versions of one URL that If-None-Match names, at most. */
 const MAX_ETAGS = 20;
 const USER_AGENT = 'cairn';
+/** Smaller files are there before anybody could read about them. */
+const PROGRESS_STEP_BYTES = 1024 * 1024;
 
 export interface HttpFile {
   filename: string;
@@ -254,14 +256,27 @@ class Download {
     const hash = createHash('sha256');
     const total = Number(answer.headers['content-length'] ?? 0);
     const started = new Date();
-    const id = `downloading ${redact(url)}`;
     let current = 0;
+    let shown = 0;
+    const show = (completed?: Date): void =>
+      context.progress.status({
+        id: `downloading ${redact(url)}`,
+        name: '',
+        current,
+        total,
+        started,
+        ...(completed === undefined ? {} : { completed }),
+      });
     const file = await open(path, 'wx', DEFAULT_MODE);
     try {
       for await (const chunk of answer.body()) {
         hash.update(chunk);
         await file.write(chunk);
         current += chunk.length;
+        if (current - shown >= PROGRESS_STEP_BYTES) {
+          shown = current;
+          show();
+        }
       }
       await file.chmod(perm === 0 ? DEFAULT_MODE : perm & 0o777);
     } finally {
@@ -270,7 +285,7 @@ class Download {
     if (uid !== 0 || gid !== 0) await chown(path, uid, gid);
     const time = modified ?? new Date(0);
     await utimes(path, time, time);
-    context.progress.status({ id, name: '', current, total, started, completed: new Date() });
+    if (shown > 0) show(new Date());
     return `sha256:${hash.digest('hex')}`;
   }
 }

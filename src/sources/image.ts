@@ -1,6 +1,7 @@
 /** `docker-image://` and `oci-layout://`: keys at once, layers only when somebody needs their files. */
 import { CairnError } from '../errors/error.ts';
 import { ANNOTATION_UNCOMPRESSED, type Digest } from '../content/contract.ts';
+import { withOrigin } from '../content/origin.ts';
 import type { Platform } from '../llb/gen/ops_pb.js';
 import type { VertexProgress } from '../progress/events.ts';
 import { startStatus } from '../progress/vertex.ts';
@@ -88,18 +89,15 @@ export function imageSource(options: ImageSourceOptions): Source {
       const current = await image(context);
       const provider = withProgress(place.layers, context.progress);
       return snapshots.fromLayers(
-        current.layers.map(({ descriptor, diffID }) => ({
-          descriptor: {
-            ...descriptor,
-            annotations: {
-              ...descriptor.annotations,
-              ...place.annotations,
-              [ANNOTATION_UNCOMPRESSED]: diffID,
-            },
-          },
-          diffID,
-          provider,
-        })),
+        current.layers.map(({ descriptor, diffID }) => {
+          const annotations = { ...descriptor.annotations, [ANNOTATION_UNCOMPRESSED]: diffID };
+          const layer = { ...descriptor, annotations };
+          return {
+            descriptor: place.origin === undefined ? layer : withOrigin(layer, place.origin),
+            diffID,
+            provider,
+          };
+        }),
         { description: `pulled from ${ref}`, type: options.recordType },
       );
     },

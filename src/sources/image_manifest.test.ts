@@ -15,7 +15,7 @@ const LAYER = 'application/vnd.oci.image.layer.v1.tar+gzip';
 /** A place in memory. */
 class Memory implements ImagePlace {
   readonly documents = new Map<Digest, Uint8Array>();
-  readonly annotations = {};
+  readonly origin = undefined;
   readonly layers = {
     // oxlint-disable-next-line require-yield
     async *read(): AsyncIterable<Uint8Array> {

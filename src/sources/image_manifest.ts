@@ -1,6 +1,6 @@
 /** From what a reference names to one platform's config and layers (OCI image-spec v1.1, Docker schema 2). */
 import { CairnError } from '../errors/error.ts';
-import type { BlobProvider, Descriptor, Digest, OciPlatform } from '../content/contract.ts';
+import type { BlobOrigin, BlobProvider, Descriptor, Digest, OciPlatform } from '../content/contract.ts';
 import { isDigest } from '../content/digest.ts';
 import { isIndexType, isManifestType } from '../content/media_types.ts';
 import type { Platform } from '../llb/gen/ops_pb.js';
@@ -14,8 +14,8 @@ export interface ImagePlace {
   document(descriptor: Descriptor, signal: AbortSignal): Promise<Uint8Array>;
   /** Reads layers. */
   readonly layers: BlobProvider;
-  /** Added to the descriptors of layers. */
-  readonly annotations: Readonly<Record<string, string>>;
+  /** The repository that has the layers; undefined: none, they are in a directory. */
+  readonly origin: BlobOrigin | undefined;
 }
 
 /** One platform's image. */

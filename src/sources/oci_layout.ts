@@ -99,7 +99,7 @@ export function layoutImage(text: string, storeId: string, client: ContextSource
   };
   return {
     layers,
-    annotations: {},
+    origin: undefined,
     async resolve() {
       const digest = reference.digest ?? findTag(root(), reference.tag ?? 'latest', text);
       const bytes = await readDocument(digest, size(digest));

@@ -1,6 +1,6 @@
 /** Images of a registry as an {@link ImagePlace}; documents are kept by digest in the content store. */
 import { CairnError } from '../errors/error.ts';
-import { ANNOTATION_SOURCE_PREFIX, type ContentStore, type Descriptor } from '../content/contract.ts';
+import type { ContentStore, Descriptor } from '../content/contract.ts';
 import type { Reference, RegistryClient } from '../registry/contract.ts';
 import { formatReference } from '../registry/reference.ts';
 import { detectMediaType, type ImagePlace } from './image_manifest.ts';
@@ -24,10 +24,9 @@ export function registryImage(
   content: ContentStore,
 ): ImagePlace {
   const repository = registry.repository(reference);
-  const { origin } = repository;
   return {
     layers: repository,
-    annotations: { [`${ANNOTATION_SOURCE_PREFIX}${origin.host}`]: origin.repository },
+    origin: repository.origin,
     async resolve(signal) {
       const { digest, tag = 'latest' } = reference;
       if (digest !== undefined) {
