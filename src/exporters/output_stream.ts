@@ -46,9 +46,7 @@ export class OutputStream {
     // What is read on the other side of a pipe is no concern of the writer's.
     const done = finished(this.#stream, { readable: false });
     this.#stream.end();
-    await done.catch((error: unknown) => {
-      if (!this.#readerGone) throw error;
-    });
+    await done.catch(() => this.#failed);
   }
 
   /** True when nobody takes what is written any more. */
