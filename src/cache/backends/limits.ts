@@ -1,0 +1,34 @@
+/** Every bound of the cache backends, by name. Times in milliseconds, sizes in bytes. */
+
+/** Finding and reading the manifest and config of one imported cache. */
+export const DEFAULT_IMPORT_TIMEOUT_MS = 2 * 60_000;
+/** One export, from the first blob to the manifest. */
+export const DEFAULT_EXPORT_TIMEOUT_MS = 60 * 60_000;
+
+/** Blobs of one export that are written at once, where a service says nothing else. */
+export const PARALLEL_WRITES = 4;
+/** Questions about blobs that are asked at once, of services that cannot list. */
+export const PARALLEL_QUESTIONS = 8;
+
+/** Tries of one request, the first included, of clients that do not retry by themselves. */
+export const MAX_ATTEMPTS = 5;
+export const FIRST_BACKOFF_MS = 500;
+export const MAX_BACKOFF_MS = 30_000;
+/** The longest Retry-After that is obeyed; a service that asks for more has refused. */
+export const MAX_RETRY_AFTER_MS = 2 * 60_000;
+
+/** Conditional publishes that lost against another writer, until merge=true gives up. */
+export const MAX_PUBLISH_ATTEMPTS = 12;
+
+/** Manifest of a cache: an OCI index or image manifest, as registries bound them. */
+export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+/** Config of a cache that is imported; the largest that is known has some MiB. */
+export const MAX_CONFIG_BYTES = 128 * 1024 * 1024;
+/** BuildKit v0.32.2 reads no manifest and no config that is larger (cache/remotecache, readBlob). */
+export const BUILDKIT_MAX_BYTES = 1024 * 1024;
+/** Image config that may carry an inline cache. */
+export const MAX_IMAGE_CONFIG_BYTES = 32 * 1024 * 1024;
+/** Manifests of an index that are looked into for inline caches. */
+export const MAX_INLINE_MANIFESTS = 200;
+/** index.json of a local cache. */
+export const MAX_INDEX_BYTES = 4 * 1024 * 1024;
