@@ -2,6 +2,8 @@
 import { serveJobs } from '../platform/worker-thread.ts';
 import { executorJobs } from '../executor/jobs.ts';
 import { exporterJobs } from '../exporters/jobs.ts';
+import { opJobs } from '../ops/jobs.ts';
 import { snapshotJobs } from '../snapshots/jobs.ts';
+import { engineJobs } from './tree_files.ts';
 
-serveJobs({ ...snapshotJobs, ...exporterJobs, ...executorJobs });
+serveJobs({ ...snapshotJobs, ...exporterJobs, ...executorJobs, ...opJobs, ...engineJobs });
