@@ -5,7 +5,8 @@ import type { CredentialSource, Reference, RegistryClient, Repository } from './
 import { Connections } from './connection.ts';
 import { endpointsFor, type RegistryHosts } from './endpoints.ts';
 import { DEFAULT_TIMEOUTS, type Timeouts } from './limits.ts';
-import { fetchManifest, hasBlob, readBlob, resolve } from './pull.ts';
+import { readBlob } from './blob.ts';
+import { fetchManifest, hasBlob, resolve } from './pull.ts';
 import { pushBlob, pushManifest, type PushOptions } from './push.ts';
 import { createTransport } from './transport.ts';
 

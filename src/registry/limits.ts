@@ -20,10 +20,14 @@ export const MAX_CONTROL_PER_HOST = 8;
 
 /** Tries of one request, the first included. */
 export const MAX_ATTEMPTS = 5;
+/** Tries of one request that ran into a time limit: each has cost a minute. */
+export const MAX_TIMEOUT_ATTEMPTS = 2;
 /** Tries of the upload of one blob, the first included. */
 export const MAX_UPLOAD_ATTEMPTS = 3;
 /** How often one blob download goes on from where it broke off. */
 export const MAX_RESUMES = 10;
+/** How often in a row that may happen without a single byte. */
+export const MAX_FRUITLESS_RESUMES = 2;
 export const MAX_REDIRECTS = 10;
 /** Repositories that are offered to the registry as the source of a mount. */
 export const MAX_MOUNT_CANDIDATES = 3;

@@ -1,14 +1,13 @@
 /** Reading from a registry (distribution-spec v1.1, "Pull"): every endpoint in turn, mirrors first. */
 import { createHash } from 'node:crypto';
 import { CairnError } from '../errors/error.ts';
-import type { ByteRange, Descriptor, Digest } from '../content/contract.ts';
+import type { Descriptor, Digest } from '../content/contract.ts';
 import type { Manifest, Reference } from './contract.ts';
-import { backoff, mayPass } from './retry.ts';
-import { canceled, pause } from './cancel.ts';
+import { canceled } from './cancel.ts';
 import { readBounded, type Answer, type Connections } from './connection.ts';
 import type { Endpoint } from './endpoints.ts';
-import { MAX_MANIFEST_BYTES, MAX_RESUMES } from './limits.ts';
-import { formatReference, parseDigest } from './reference.ts';
+import { MAX_MANIFEST_BYTES } from './limits.ts';
+import { parseDigest } from './reference.ts';
 import { RegistryError } from './registry_error.ts';
 import { repositoryScope } from './scopes.ts';
 
@@ -19,7 +18,7 @@ export interface PullTarget {
   connections: Connections;
 }
 
-interface PullOptions {
+export interface PullOptions {
   signal?: AbortSignal | undefined;
 }
 
@@ -39,7 +38,7 @@ function weight(error: unknown): number {
 }
 
 /** Asks the endpoints in order until one succeeds. @throws the error that tells most */
-async function firstOf<T>(
+export async function firstOf<T>(
   target: PullTarget,
   signal: AbortSignal | undefined,
   ask: (endpoint: Endpoint) => Promise<T>,
@@ -56,7 +55,7 @@ async function firstOf<T>(
   throw worst;
 }
 
-function isMissing(error: unknown): boolean {
+export function isMissing(error: unknown): boolean {
   return error instanceof RegistryError && error.status === 404;
 }
 
@@ -194,7 +193,7 @@ export async function fetchManifest(
   }
 }
 
-function notFound(what: string, cause: unknown): CairnError {
+export function notFound(what: string, cause: unknown): CairnError {
   return new CairnError(`${what}: not found`, { code: 'NOT_FOUND', cause });
 }
 
@@ -226,84 +225,4 @@ export async function hasBlob(
     if (isMissing(error)) return false;
     throw error;
   }
-}
-
-/** Opens the blob at `offset`; the answer may start earlier where a server ignores ranges. */
-async function openBlob(
-  target: PullTarget,
-  blob: Descriptor,
-  offset: number,
-  end: number | undefined,
-  signal: AbortSignal | undefined,
-): Promise<{ answer: Answer; skip: number }> {
-  const { repository } = target.reference;
-  const whole = offset === 0 && end === undefined;
-  const answer = await firstOf(target, signal, (endpoint) =>
-    target.connections.send(endpoint, {
-      method: 'GET',
-      target: `/${repository}/blobs/${blob.digest}`,
-      scopes: [repositoryScope(repository, 'pull')],
-      lane: 'read',
-      accept: whole ? [200] : [200, 206],
-      headers: whole ? {} : { range: `bytes=${offset}-${end === undefined ? '' : end - 1}` },
-      signal,
-    }),
-  );
-  return { answer, skip: answer.status === 206 ? 0 : offset };
-}
-
-/**
- * The bytes of a blob or of a range of it. A download that breaks off goes on where it stopped.
- * @throws CairnError NOT_FOUND; CORRUPT when there are fewer or more bytes than the descriptor says
- */
-export async function* readBlob(
-  target: PullTarget,
-  blob: Descriptor,
-  options: { range?: ByteRange | undefined; signal?: AbortSignal | undefined } = {},
-): AsyncIterable<Uint8Array> {
-  const { signal } = options;
-  const what = `blob ${blob.digest} of ${target.reference.host}/${target.reference.repository}`;
-  const last = Math.min(options.range?.end ?? blob.size, blob.size);
-  let offset = options.range?.start ?? 0;
-  for (let resumes = 0; offset < last || (last === 0 && resumes === 0); resumes++) {
-    try {
-      const end = last < blob.size ? last : undefined;
-      const { answer, skip } = await openBlob(target, blob, offset, end, signal);
-      let toSkip = skip;
-      for await (const part of answer.body()) {
-        const chunk = part.subarray(Math.min(toSkip, part.length));
-        toSkip -= part.length - chunk.length;
-        if (offset + chunk.length > last) {
-          if (end === undefined) {
-            throw new CairnError(`${what} is longer than its ${blob.size} bytes`, { code: 'CORRUPT' });
-          }
-          yield chunk.subarray(0, last - offset);
-          return;
-        }
-        offset += chunk.length;
-        if (chunk.length > 0) yield chunk;
-      }
-      if (offset >= last) return;
-      if (resumes >= MAX_RESUMES || toSkip > 0) throw truncated(what, offset, blob.size);
-    } catch (error) {
-      if (signal?.aborted === true) throw canceled(signal);
-      if (isMissing(error)) throw notFound(what, error);
-      // The range begins where the server's blob ends.
-      if (error instanceof RegistryError && error.status === 416) throw truncated(what, offset, blob.size);
-      if (resumes >= MAX_RESUMES || !mayPass(error)) throw error;
-      await pause(backoff(resumes + 1, error), signal);
-    }
-  }
-}
-
-function truncated(what: string, offset: number, size: number): CairnError {
-  return new CairnError(`${what} ended after ${offset} of ${size} bytes`, {
-    code: 'CORRUPT',
-    hint: 'the registry has a truncated copy; push the image there again',
-  });
-}
-
-/** The text of a whole reference in errors. */
-export function referenceText(target: PullTarget): string {
-  return formatReference(target.reference);
 }

@@ -1,7 +1,7 @@
 /** Doing a request again when the failure may pass: bounded, with growing pauses, and as the server asks. */
 import { CairnError } from '../errors/error.ts';
 import { pause } from './cancel.ts';
-import { FIRST_BACKOFF_MS, MAX_BACKOFF_MS, MAX_RETRY_AFTER_MS } from './limits.ts';
+import { FIRST_BACKOFF_MS, MAX_BACKOFF_MS, MAX_RETRY_AFTER_MS, MAX_TIMEOUT_ATTEMPTS } from './limits.ts';
 import { isTransient } from './network_error.ts';
 import { RegistryError } from './registry_error.ts';
 
@@ -36,7 +36,9 @@ export async function retrying<T>(
     try {
       return await attempt(number);
     } catch (error) {
-      if (number >= attempts || signal?.aborted === true || !mayPass(error)) throw error;
+      const timedOut = error instanceof CairnError && error.code === 'TIMEOUT';
+      const limit = timedOut ? Math.min(attempts, MAX_TIMEOUT_ATTEMPTS) : attempts;
+      if (number >= limit || signal?.aborted === true || !mayPass(error)) throw error;
       await pause(backoff(number, error), signal);
     }
   }
