@@ -163,6 +163,31 @@ test('git resolves annotated tags to their commit, follows a branch that moved, 
   }
 });
 
+test('git fills submodules, unless that is skipped', async () => {
+  const work = mkdtempSync(join(tmpdir(), 'cairn-git-sub-'));
+  const bare = join(git.root, 'outer.git');
+  const run = (...args: string[]): string =>
+    execFileSync('git', ['-c', 'user.name=t', '-c', 'user.email=t@example.com', '-C', work, ...args], {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+  try {
+    run('init', '-q', '-b', 'main');
+    run('submodule', 'add', '-q', `${git.url}/app.git`, 'inner');
+    run('commit', '-q', '-m', 'outer');
+    execFileSync('git', ['clone', '-q', '--bare', work, bare]);
+    await withParts({}, async (parts) => {
+      const filled = await checkOut(parts, '#main', {}, 'outer.git');
+      assert.ok(readdirSync(join(filled.dir, 'inner')).includes('sub'));
+      const skipped = await checkOut(parts, '#main', { 'git.skipsubmodules': 'true' }, 'outer.git');
+      assert.deepEqual(readdirSync(join(skipped.dir, 'inner')), []);
+      assert.equal(skipped.key, `${filled.key}(skip-submodules)`);
+    });
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+  }
+});
+
 test('git checks out once for builds at the same time and for later ones', () =>
   withParts({}, async (parts) => {
     const both = await Promise.all([checkOut(parts, '#main'), checkOut(parts, '#main')]);
