@@ -13,6 +13,8 @@ import { readXattrs } from './xattrs.ts';
 export interface ChecksumArgs {
   mount: MountSpec;
   queries: ChecksumQuery[];
+  /** Where the mount point is made. */
+  mountParent: string;
   /** What earlier queries of the same tree left. */
   index: string | undefined;
 }
@@ -23,13 +25,17 @@ export interface ChecksumResult {
   index: string | undefined;
 }
 
-function checksums({ mount, queries, index }: ChecksumArgs, { signal }: JobContext): ChecksumResult {
-  return withMount(mount, (path) => {
+function checksums(
+  { mount, queries, mountParent, index }: ChecksumArgs,
+  { signal }: JobContext,
+): ChecksumResult {
+  const compute = (path: string): ChecksumResult => {
     const reader = new DirectoryReader(path, readXattrs, signal);
     const tree = new TreeIndex(reader, index === undefined ? undefined : loadIndex(index));
     const digests = queries.map((query) => checksum(tree, query));
     return { digests, index: tree.changed ? storeIndex(tree.root) : undefined };
-  });
+  };
+  return withMount(mount, compute, mountParent);
 }
 
 function hashFiles(args: { root: string; paths: string[] }, { signal }: JobContext): HashedFile[] {

@@ -6,6 +6,7 @@ import type { JobPool } from '../../platform/contract.ts';
 import type { VertexProgress } from '../../progress/events.ts';
 import type { Store } from '../../store/contract.ts';
 import type { HostTree, Snapshot, SnapshotStore } from '../contract.ts';
+import { mountParentOf } from '../mount_parent.ts';
 import { checksum, type ChecksumQuery } from './checksum.ts';
 import type { ContentHasher } from './hasher.ts';
 import { HostMemory } from './host_memory.ts';
@@ -148,7 +149,12 @@ class SnapshotHasher {
     const mount = await this.#services.snapshots.view(snapshot, progress);
     const { digests, index } = await this.#services.pool.run<ChecksumArgs, ChecksumResult>(
       'contenthash.checksums',
-      { mount, queries: missing, index: this.#index(snapshot.id) },
+      {
+        mount,
+        queries: missing,
+        mountParent: mountParentOf(this.#services.store),
+        index: this.#index(snapshot.id),
+      },
       { signal },
     );
     const computed = new Map(missing.map((query, i) => [query, digests[i]]));
