@@ -3,7 +3,14 @@ import { CairnError } from '../errors/error.ts';
 import { goJson } from '../llb/go_json.ts';
 import { hostPlatform, normalizePlatform } from '../llb/platform.ts';
 import { goTimeOfEpoch, isAfter, parseGoTime, type GoTime } from './go_time.ts';
-import { clampHistory, historyJson, normalizeHistory, parseHistory, type LayerOrigin } from './history.ts';
+import {
+  clampHistory,
+  historyJson,
+  normalizeHistory,
+  parseHistory,
+  type HistoryEntry,
+  type LayerOrigin,
+} from './history.ts';
 import { rawMembers, sortedObject } from './raw_json.ts';
 
 /** PATH of images whose frontend gave no config (BuildKit's util/system, for unix). */
@@ -22,6 +29,8 @@ export interface ConfigInput {
   /** Unix seconds. */
   sourceDateEpoch?: number | undefined;
   inlineCache?: Uint8Array | undefined;
+  /** What made each layer; asked only when the history lacks entries for some. */
+  describe?: () => (string | undefined)[];
 }
 
 /**
@@ -41,7 +50,7 @@ export function finishConfig(input: ConfigInput): string {
   }
   const epoch = input.sourceDateEpoch === undefined ? undefined : goTimeOfEpoch(input.sourceDateEpoch);
   const configured = parseHistory(JSON.parse(members.get('history') ?? 'null'));
-  let history = normalizeHistory(configured ?? [], input.layers);
+  let history = normalizeHistory(configured ?? [], layerOrigins(input, configured ?? []));
   if (epoch !== undefined) history = clampHistory(history, historyOf(input.baseImageConfig), epoch);
 
   const diffIDs = input.layers.map((layer) => layer.diffID);
@@ -59,6 +68,17 @@ export function finishConfig(input: ConfigInput): string {
     members.set('moby.buildkit.cache.v0', JSON.stringify(Buffer.from(input.inlineCache).toString('base64')));
   }
   return sortedObject(members);
+}
+
+/** The layers, with descriptions where an entry has to be made up for one. */
+function layerOrigins(input: ConfigInput, history: readonly HistoryEntry[]): readonly LayerOrigin[] {
+  const entries = history.filter((entry) => entry.emptyLayer !== true).length;
+  if (entries >= input.layers.length || input.describe === undefined) return input.layers;
+  const descriptions = input.describe();
+  return input.layers.map((layer, i) => {
+    const description = descriptions[i] ?? '';
+    return description === '' ? layer : { ...layer, description };
+  });
 }
 
 function createdJson(raw: string | undefined, newest: GoTime | undefined, epoch: GoTime | undefined): string {

@@ -141,10 +141,11 @@ async function run(
   type: string,
   attrs: Record<string, string>,
   refs: ExportRef[],
+  from = snapshots,
 ): Promise<Record<string, string>> {
   const exporter = await createExporter({ type, attrs }, 0, {
     content,
-    snapshots,
+    snapshots: from,
     registry: () => Promise.reject(new Error('nothing is pushed here')),
     output: {
       file: () => Promise.reject(new Error('no file')),
@@ -237,6 +238,34 @@ test('image exporter puts the inline cache into the config', async () => {
   const response = await run('image', {}, [{ ...ref, inlineCache: Buffer.from('[{}]') }]);
   const config = JSON.parse(await text(response['containerimage.config.digest'])) as Record<string, unknown>;
   assert.equal(config['moby.buildkit.cache.v0'], Buffer.from('[{}]').toString('base64'));
+});
+
+test('image exporter makes up history from what is known of the layers', async () => {
+  const [ref] = refsOf('history-and-metadata', [METADATA_LAYERS], false);
+  assert.ok(ref?.snapshot);
+  const snapshot = (id: string, count: number) => ({
+    kind: 'snapshot' as const,
+    id,
+    layers: Array.from({ length: count }, (_, i) => ({ id: String(i) })),
+  });
+  const described = {
+    ...snapshots,
+    get: () => snapshot('base', 3),
+    usage: () => [
+      { id: 'top', parents: ['base'], description: 'mount / from exec' },
+      { id: 'base', parents: [], description: 'pulled from docker.io/library/x' },
+    ],
+  } as unknown as SnapshotStore;
+  stacks.set('top', METADATA_LAYERS);
+  const imageConfig = '{"architecture":"amd64","os":"linux","history":[{"created_by":"known"}]}';
+  const response = await run('image', {}, [{ ...ref, snapshot: snapshot('top', 4), imageConfig }], described);
+  const { history } = JSON.parse(await text(response['containerimage.config.digest'])) as {
+    history: { created_by: string }[];
+  };
+  assert.deepEqual(
+    history.map((entry) => entry.created_by),
+    ['known', 'pulled from docker.io/library/x', 'pulled from docker.io/library/x', 'mount / from exec'],
+  );
 });
 
 test('image exporter writes null for the layers of an empty image', async () => {

@@ -27,6 +27,7 @@ import type { ExportContext, ExportInput, ExportRef } from './contract.ts';
 import { parseGoTime } from './go_time.ts';
 import type { ImageOptions } from './image_options.ts';
 import { indexJson, manifestJson, ociPlatform } from './manifest.ts';
+import { layerDescriptions } from './layer_descriptions.ts';
 import { manifestLayer } from './layer_descriptor.ts';
 
 export interface ImageServices {
@@ -84,7 +85,7 @@ export async function assembleImage(
       const { rewriteLayers } = await import('./rewrite.ts');
       await rewriteLayers(services.content, own, { epoch, ref, compression: options.compression }, context);
     }
-    images.push(await writeManifest(services.content, ref, own, { ...options, epoch, isMap }, context));
+    images.push(await writeManifest(services, ref, own, { ...options, epoch, isMap }, context));
   }
   const provider = joinedProvider(services.content, layers);
   const [first] = images;
@@ -134,7 +135,7 @@ async function exportLayers(
 }
 
 async function writeManifest(
-  content: ContentStore,
+  services: ImageServices,
   ref: ExportRef,
   layers: Layers,
   options: Omit<ImageOptions, 'epoch'> & { epoch: number | undefined; isMap: boolean },
@@ -149,6 +150,7 @@ async function writeManifest(
     layers: layers.descriptors.map(configLayer),
     sourceDateEpoch: epoch,
     inlineCache: ref.inlineCache,
+    describe: () => (ref.snapshot === undefined ? [] : layerDescriptions(services.snapshots, ref.snapshot)),
   });
   const config: Descriptor = {
     mediaType: oci ? OCI_CONFIG : DOCKER_CONFIG,
@@ -171,8 +173,8 @@ async function writeManifest(
     annotations: annotations.of('manifest-descriptor', platform),
     platform: ociPlatform(ref.platform),
   };
-  await write(content, `exporting manifest ${descriptor.digest}`, text, context);
-  await write(content, `exporting config ${config.digest}`, configText, context);
+  await write(services.content, `exporting manifest ${descriptor.digest}`, text, context);
+  await write(services.content, `exporting config ${config.digest}`, configText, context);
   const origins = layers.descriptors.map((layer) => originsOf(layer));
   return { descriptor, config, layers: stored, origins };
 }
