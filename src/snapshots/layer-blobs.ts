@@ -19,6 +19,7 @@ import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import type { Store } from '../store/contract.ts';
 import type { DiffSpec } from './jobs/tar.ts';
+import { Once } from './once.ts';
 import type { LayerBlob, LayerRow, SnapshotRecords } from './records.ts';
 
 export interface FetchOptions {
@@ -37,7 +38,7 @@ export class LayerBlobs implements BlobProvider {
   /** Where blobs that are not here can be read from; known in this process only. */
   readonly #providers = new Map<Digest, BlobProvider>();
   /** Work under way, by layer and purpose: equal work of one process is done once. */
-  readonly #running = new Map<string, Promise<Descriptor>>();
+  readonly #once = new Once<Descriptor>();
 
   constructor(store: Store, content: ContentStore, records: SnapshotRecords, jobs: JobPool) {
     this.#store = store;
@@ -87,7 +88,7 @@ export class LayerBlobs implements BlobProvider {
     if (here !== undefined) return Promise.resolve(here.descriptor);
     const [blob] = blobs;
     if (blob === undefined) return Promise.reject(lost(layer));
-    return this.#once(`fetch ${layer}`, async () => {
+    return this.#once.run(`fetch ${layer}`, options.signal, async () => {
       const { descriptor } = blob;
       const { signal } = options;
       const bytes = watched(
@@ -113,19 +114,23 @@ export class LayerBlobs implements BlobProvider {
     const existing = this.existing(layer.id, config);
     if (existing !== undefined) return Promise.resolve(existing);
     const { type, level, force, ociMediaTypes } = config;
-    return this.#once(`make ${layer.id} ${JSON.stringify([type, level, force, ociMediaTypes])}`, async () => {
-      const options = signal === undefined ? {} : { signal };
-      // A blob is converted rather than made anew: somebody else's tar may have other bytes than ours would.
-      const [source] = this.available(layer.id);
-      if (source !== undefined) {
-        const written = await convertLayer(this.#content, source.descriptor, this, config, options);
-        return this.#record(layer, written, config.type);
-      }
-      const spec = diff();
-      if (spec === undefined) throw lost(layer.id);
-      const { bytes } = streamJob(this.#jobs, 'snapshots.diffTar', { spec }, options);
-      return this.#record(layer, await writeLayer(this.#content, bytes, config, options), config.type);
-    });
+    return this.#once.run(
+      `make ${layer.id} ${JSON.stringify([type, level, force, ociMediaTypes])}`,
+      signal,
+      async () => {
+        const options = signal === undefined ? {} : { signal };
+        // A blob is converted rather than made anew: somebody else's tar may have other bytes than ours would.
+        const [source] = this.available(layer.id);
+        if (source !== undefined) {
+          const written = await convertLayer(this.#content, source.descriptor, this, config, options);
+          return this.#record(layer, written, config.type);
+        }
+        const spec = diff();
+        if (spec === undefined) throw lost(layer.id);
+        const { bytes } = streamJob(this.#jobs, 'snapshots.diffTar', { spec }, options);
+        return this.#record(layer, await writeLayer(this.#content, bytes, config, options), config.type);
+      },
+    );
   }
 
   /** A readable blob that satisfies `config`, as BuildKit chooses: without `force`, any format will do. */
@@ -149,14 +154,6 @@ export class LayerBlobs implements BlobProvider {
       }
     });
     return written.descriptor;
-  }
-
-  #once(key: string, work: () => Promise<Descriptor>): Promise<Descriptor> {
-    const running = this.#running.get(key);
-    if (running !== undefined) return running;
-    const promise = work().finally(() => this.#running.delete(key));
-    this.#running.set(key, promise);
-    return promise;
   }
 }
 

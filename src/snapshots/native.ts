@@ -3,10 +3,10 @@ import type { MountSpec, Snapshot } from './contract.ts';
 import type { DiffSpec } from './jobs/tar.ts';
 import type { BuildTreeArgs, LayerSource } from './jobs/trees.ts';
 import type { FetchOptions } from './layer-blobs.ts';
+import { Once } from './once.ts';
 import { snapshotId, type LayerRow } from './records.ts';
 import {
   extracting,
-  Once,
   signalOf,
   type ActiveDirectory,
   type Snapshotter,
@@ -16,7 +16,7 @@ import {
 export class NativeSnapshotter implements Snapshotter {
   readonly format = 'native';
   readonly #parts: SnapshotterParts;
-  readonly #unpacking = new Once();
+  readonly #unpacking = new Once<void>();
 
   constructor(parts: SnapshotterParts) {
     this.#parts = parts;
@@ -33,7 +33,7 @@ export class NativeSnapshotter implements Snapshotter {
 
   unpack(snapshot: Snapshot, options: FetchOptions): Promise<void> {
     if (snapshot.layers.length === 0 || this.#has(snapshot.id)) return Promise.resolve();
-    return this.#unpacking.run(snapshot.id, () => this.#build(snapshot, options));
+    return this.#unpacking.run(snapshot.id, options.signal, () => this.#build(snapshot, options));
   }
 
   view(snapshot: Snapshot): MountSpec {

@@ -4,11 +4,11 @@ import { CairnError } from '../errors/error.ts';
 import type { MountSpec, Snapshot } from './contract.ts';
 import type { DiffSpec, UnpackArgs, Unpacked } from './jobs/tar.ts';
 import type { FetchOptions } from './layer-blobs.ts';
+import { Once } from './once.ts';
 import { toBinary } from './names.ts';
 import type { Format, LayerRow } from './records.ts';
 import {
   extracting,
-  Once,
   signalOf,
   type ActiveDirectory,
   type Snapshotter,
@@ -18,7 +18,7 @@ import {
 export class OverlaySnapshotter implements Snapshotter {
   readonly format: Exclude<Format, 'native'>;
   readonly #parts: SnapshotterParts;
-  readonly #unpacking = new Once();
+  readonly #unpacking = new Once<void>();
 
   constructor(parts: SnapshotterParts, format: Exclude<Format, 'native'>) {
     this.#parts = parts;
@@ -37,7 +37,7 @@ export class OverlaySnapshotter implements Snapshotter {
     for (const blob of fetched.values()) blob.catch(() => {});
     for (const [id, blob] of fetched) {
       const { digest } = await blob;
-      await this.#unpacking.run(id, () => this.#unpackLayer(id, digest, options));
+      await this.#unpacking.run(id, options.signal, () => this.#unpackLayer(id, digest, options));
     }
   }
 

@@ -55,19 +55,6 @@ export async function extracting<T>(
   return result;
 }
 
-/** Runs equal work of one process once. */
-export class Once {
-  readonly #running = new Map<string, Promise<void>>();
-
-  run(key: string, work: () => Promise<void>): Promise<void> {
-    const running = this.#running.get(key);
-    if (running !== undefined) return running;
-    const promise = work().finally(() => this.#running.delete(key));
-    this.#running.set(key, promise);
-    return promise;
-  }
-}
-
 /** The part of the options that jobs and stores take. */
 export function signalOf({ signal }: FetchOptions): { signal?: AbortSignal } {
   return signal === undefined ? {} : { signal };
