@@ -1,7 +1,7 @@
 /** Control groups: which kind there is, and what a group tells of its step. */
 import { accessSync, constants, existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { enterPrivateMounts, MNT_DETACH, umount2 } from '../platform/syscalls-mount.ts';
+import { enterPrivateMounts, mount } from '../platform/syscalls-mount.ts';
 import type { Runtime } from './runtime.ts';
 
 export type Cgroups = 'v1' | 'v2' | 'none';
@@ -25,13 +25,13 @@ export function detectCgroups(rootless: boolean): Cgroups {
 
 /**
  * crun refuses a machine with v1 hierarchies where the unified one, mounted beside them, has controllers too.
- * Steps need only the v1 ones, so the other is taken out of this thread's mounts.
+ * Steps need only the v1 ones, so the other is covered in this thread's mounts.
  */
 export function hideUnifiedHierarchy(runtime: Runtime): void {
   if (runtime.name !== 'crun' || !existsSync(join(UNIFIED, 'cgroup.controllers'))) return;
   if (existsSync(join(ROOT, 'cgroup.controllers'))) return;
   enterPrivateMounts();
-  umount2(UNIFIED, MNT_DETACH);
+  mount('tmpfs', UNIFIED, 'tmpfs', 0, 'size=0');
 }
 
 /**

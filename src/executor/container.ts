@@ -20,6 +20,7 @@ import type { ExecSpec } from './contract.ts';
 import { ExitError } from './exit_error.ts';
 import { hostsFile } from './hosts.ts';
 import { killContainer } from './kill.ts';
+import { makeMountPoints } from './mount_points.ts';
 import { watchMountStubs } from './mount_stubs.ts';
 import { prepareMounts } from './mounts.ts';
 import { ociSpec } from './oci_spec.ts';
@@ -114,6 +115,7 @@ export async function runContainer(
       const inner = (oci.linux.cgroupsPath = join(oci.linux.cgroupsPath, INNER_GROUP));
       cleanup.add(() => removeOuterGroup(inner));
     }
+    makeMountPoints(rootfs, oci.mounts);
     const state = join(directory, 'state', runtime.name);
     mkdirSync(state, { recursive: true, mode: 0o700 });
     const command = runtimeCommand(runtime, {
@@ -130,9 +132,12 @@ export async function runContainer(
     if (!valid.includes(exitCode)) {
       throw new ExitError(spec.args, exitCode, wasOutOfMemory(oci.linux.cgroupsPath ?? ''));
     }
-  } finally {
-    await cleanup.run();
+  } catch (error) {
+    // The first error is the one to be told.
+    await cleanup.run().catch(() => {});
+    throw error;
   }
+  await cleanup.run();
 }
 
 /** Runs the runtime until it and its output have ended. @returns the exit code; 128 and the signal's number for a signal */

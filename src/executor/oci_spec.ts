@@ -47,6 +47,7 @@ export interface OciSpec {
   hostname: string;
   mounts: OciMount[];
   annotations?: Record<string, string>;
+  hooks?: { createContainer: { path: string; args: string[] }[] };
   linux: {
     resources?: OciResources;
     cgroupsPath?: string;

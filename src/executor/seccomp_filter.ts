@@ -19,14 +19,16 @@ const VERSION = 1;
 
 const filters = new Map<string, string | undefined>();
 
-/** Puts the compiled filter in place of the profile, where it can be had. `folder` keeps it for later processes. */
+/**
+ * Adds the compiled filter, where it can be had; crun takes it instead of the profile, which stays for versions
+ * that do not know it. `folder` keeps it for later processes.
+ */
 export function useCompiledFilter(oci: OciSpec, folder: string): void {
   const { seccomp } = oci.linux;
   if (seccomp === undefined) return;
   const filter = compiled(seccomp, folder);
   if (filter === undefined) return;
   oci.annotations = { ...oci.annotations, [ANNOTATION]: filter };
-  delete oci.linux.seccomp;
 }
 
 function compiled(seccomp: Seccomp, folder: string): string | undefined {

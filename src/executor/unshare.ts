@@ -38,7 +38,10 @@ const FLAGS: Record<string, number> = {
   noexec: MS_NOEXEC,
 };
 
-/** Mounts everything but /proc, which needs the step's PID namespace, below the root; in this thread's mounts. */
+/** File systems that show the namespaces of whoever mounts them; mounted inside the step's. */
+const OF_NAMESPACES = ['proc', 'sysfs', 'mqueue'];
+
+/** Mounts everything else below the root, in this thread's mounts. */
 export function unshareCommand(
   runtime: Runtime,
   bundle: string,
@@ -47,7 +50,7 @@ export function unshareCommand(
 ): { path: string; args: string[] } {
   const root = oci.root.path;
   for (const { destination, type, source, options } of oci.mounts) {
-    if (type === 'proc') mkdirSync(rootPath(root, destination), { recursive: true });
+    if (OF_NAMESPACES.includes(type)) mkdirSync(rootPath(root, destination), { recursive: true });
     else if (type !== 'cgroup') mountInRoot(root, { destination, type, source, options }, cleanup);
     if (destination === '/dev') fillDev(root, cleanup);
   }
@@ -80,15 +83,17 @@ function mountInRoot(root: string, { destination, type, source, options }: OciMo
     if (!directory) writeFileSync(target, '');
   }
   const flags = options.reduce((sum, option) => sum | (FLAGS[option] ?? 0), 0);
-  // Before stubs are looked for: a mount point cannot be removed.
-  cleanup.add(() => umount2(target, MNT_DETACH));
+  const unmount = (): void => umount2(target, MNT_DETACH);
   if (type === 'bind') {
     mount(source, target, '', MS_BIND | MS_REC);
+    // Before stubs are looked for: a mount point cannot be removed.
+    cleanup.add(unmount);
     if (flags !== 0) mount('none', target, '', MS_BIND | MS_REMOUNT | flags);
     return;
   }
   const data = options.filter((option) => option.includes('=') || option === 'newinstance');
   mount(source, target, type, flags, data.join(','));
+  cleanup.add(unmount);
 }
 
 function fillDev(root: string, cleanup: Cleanup): void {
@@ -105,8 +110,11 @@ function fillDev(root: string, cleanup: Cleanup): void {
 function startScript(oci: OciSpec): string {
   const { process: step, root } = oci;
   const within = (path: string): string => shellQuote(join(root.path, path));
-  const proc = within('/proc');
-  const lines = ['set -e', `mount -t proc -o nosuid,noexec,nodev proc ${proc}`];
+  const lines = ['set -e'];
+  for (const { destination, type, source, options } of oci.mounts) {
+    if (!OF_NAMESPACES.includes(type)) continue;
+    lines.push(`mount -t ${type} -o ${options.join(',')} ${source} ${within(destination)}`);
+  }
   for (const path of oci.linux.readonlyPaths) {
     lines.push(
       `if [ -e ${within(path)} ]; then mount --bind ${within(path)} ${within(path)}; mount -o remount,bind,ro,nosuid,noexec,nodev ${within(path)}; fi`,

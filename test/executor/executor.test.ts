@@ -116,6 +116,15 @@ for (const name of ['runc', 'crun', 'unshare'] as const) {
       assert.equal(readFileSync(join(spec.upper, 'file'), 'utf8'), 'hello\n');
     });
 
+    test('makes parents of mount points as every runtime does, and keeps those that were written to', async () => {
+      const spec = step('touch /p/kept', {
+        mounts: [{ dest: '/p/q/r', readonly: false, source: { kind: 'tmpfs', sizeBytes: 0 } }],
+      });
+      await run(spec);
+      assert.deepEqual(filesIn(spec.upper), ['p', 'p/kept']);
+      assert.equal(statSync(join(spec.upper, 'p')).mode & 0o7777, 0o755);
+    });
+
     test('gives default hostname, hosts and name servers', async () => {
       const out = await run(step('hostname; cat /etc/hosts; grep -c nameserver /etc/resolv.conf'));
       assert.match(
