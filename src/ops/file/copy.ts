@@ -34,7 +34,7 @@ import {
 } from '../../snapshots/changes/file-info.ts';
 import { displayName, fsPath } from '../../snapshots/names.ts';
 import { PatternMatcher, type MatchInfo } from '../../snapshots/patterns/pattern_matcher.ts';
-import { doing } from './failure.ts';
+import { doing, refusal } from './failure.ts';
 import type { ModeChange } from './mode.ts';
 import type { Owner } from './owner.ts';
 import { setTimestamp, type Timestamp } from './target.ts';
@@ -251,7 +251,7 @@ function makeDirectory(target: string, info: FileInfo, overwrite: boolean): bool
     return true;
   }
   if (!isDirectory(there)) {
-    throw new CairnError(`cannot copy to non-directory: ${displayName(target)}`, { code: 'SOLVE' });
+    throw refusal(`cannot copy to non-directory: ${displayName(target)}`);
   }
   if (overwrite) {
     doing(`failed to chmod on ${displayName(target)}`, () => chmodSync(fsPath(target), info.mode & 0o7777));
@@ -264,7 +264,7 @@ function makeRoom(target: string): void {
   const there = doing('failed to lstat file target', () => lstatAt(target));
   if (there === undefined) return;
   if (isDirectory(there)) {
-    throw new CairnError(`cannot replace to directory ${displayName(target)} with file`, { code: 'SOLVE' });
+    throw refusal(`cannot replace to directory ${displayName(target)} with file`);
   }
   unlinkSync(fsPath(target));
 }

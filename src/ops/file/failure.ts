@@ -27,6 +27,11 @@ class Step extends Error {
   }
 }
 
+/** An error in BuildKit's words that has no cause; paths of mounts in it are shown as paths in the tree. */
+export function refusal(message: string): Error {
+  return new Step(message, undefined);
+}
+
 /** Runs `fn`; what it throws gets `doing` in front. */
 export function doing<T>(what: string, fn: () => T): T {
   try {
@@ -59,10 +64,11 @@ function codeOf(error: unknown): ErrorCode {
 }
 
 function rootCause(error: unknown): unknown {
-  return error instanceof Step ? rootCause(error.cause) : error;
+  return error instanceof Step && error.cause !== undefined ? rootCause(error.cause) : error;
 }
 
 function textOf(error: unknown, roots: readonly string[]): string {
+  if (error instanceof Step && error.cause === undefined) return shown(error.message, roots);
   if (error instanceof Step) return `${shown(error.message, roots)}: ${textOf(error.cause, roots)}`;
   if (!isSystemError(error)) return shown(messageOf(error), roots);
   const operation = OPERATIONS[error.syscall ?? ''] ?? error.syscall ?? 'open';

@@ -1,6 +1,6 @@
 /** Archives that ADD unpacks: which files count as one, and how they are unpacked (github.com/moby/go-archive). */
 import { spawn } from 'node:child_process';
-import { closeSync, createReadStream, openSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { decompress } from '../../content/compression/decompress.ts';
 import { CairnError } from '../../errors/error.ts';
 import { S_IFMT, S_IFREG } from '../../snapshots/changes/file-info.ts';
@@ -18,6 +18,7 @@ const ARCHIVE_DIRECTORY_MODE = 0o755;
 const MAX_STDERR_BYTES = 4096;
 
 const READ_BYTES = 1 << 20;
+const MAGIC_BYTES = 6;
 
 interface UnpackRequest {
   source: TreeFiles;
@@ -84,32 +85,22 @@ async function* uncompressed(path: string): AsyncGenerator<Uint8Array, void, und
   // Opened here: only synchronous calls see the files of a mount that this thread made.
   const fd = openSync(fsPath(path), 'r');
   try {
-    const stream = createReadStream('', { fd, autoClose: false, start: 0, highWaterMark: READ_BYTES });
-    const iterator = stream[Symbol.asyncIterator]();
-    const first = await iterator.next();
-    if (first.done === true) return;
-    const start = first.value as Buffer;
-    const program = decompressor(start);
-    if (program !== undefined) {
-      stream.destroy();
-      yield* throughProgram(program, fd);
-      return;
-    }
-    async function* whole(): AsyncGenerator<Uint8Array> {
-      yield start;
-      for (;;) {
-        const next = await iterator.next();
-        if (next.done === true) return;
-        yield next.value as Buffer;
-      }
-    }
-    try {
-      yield* decompress(whole());
-    } finally {
-      stream.destroy();
-    }
+    const start = Buffer.alloc(MAGIC_BYTES);
+    const length = readSync(fd, start, 0, start.length, 0);
+    const program = decompressor(start.subarray(0, length));
+    yield* program === undefined ? decompress(bytesOf(fd)) : throughProgram(program, fd);
   } finally {
     closeSync(fd);
+  }
+}
+
+async function* bytesOf(fd: number): AsyncGenerator<Uint8Array, void, undefined> {
+  for (let at = 0; ;) {
+    const buffer = Buffer.allocUnsafe(READ_BYTES);
+    const read = readSync(fd, buffer, 0, buffer.length, at);
+    if (read === 0) return;
+    at += read;
+    yield buffer.subarray(0, read);
   }
 }
 
@@ -126,9 +117,9 @@ async function* throughProgram(
   fd: number,
 ): AsyncGenerator<Uint8Array, void, undefined> {
   // By name under /proc, so that the program reads from the start whatever has been read here.
-  const child = spawn(program, ['-d', '-c', '-q'], {
-    stdio: [openSync(`/proc/self/fd/${fd}`, 'r'), 'pipe', 'pipe'],
-  });
+  const input = openSync(`/proc/self/fd/${fd}`, 'r');
+  const child = spawn(program, ['-d', '-c', '-q'], { stdio: [input, 'pipe', 'pipe'] });
+  closeSync(input);
   let messages = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     messages = (messages + text).slice(0, MAX_STDERR_BYTES);
