@@ -1,5 +1,5 @@
 /** The command line that runs a bundle. */
-import { existsSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cgroups } from './cgroup.ts';
 import type { Cleanup } from './cleanup.ts';
@@ -34,10 +34,7 @@ export function runtimeCommand(
 ): Command {
   const env = PLAIN_ENVIRONMENT;
   if (runtime.name === 'unshare') return { ...unshareCommand(runtime, bundle, oci, cleanup), env };
-  if (runtime.name === 'crun') {
-    useCompiledFilter(oci, filters);
-    if (!existsSync('/proc/kcore')) dropCoreLink(oci);
-  }
+  if (runtime.name === 'crun') useCompiledFilter(oci, filters);
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(oci));
   const run = ['run', '--bundle', bundle, id];
   if (runtime.name === 'crun') {
@@ -47,11 +44,4 @@ export function runtimeCommand(
   // With a log of its own runc prints errors as plain lines, as users of BuildKit know them.
   const log = ['--log', join(bundle, 'runtime.log'), '--log-format', 'json'];
   return { path: runtime.path, args: ['--root', state, ...log, ...run], env };
-}
-
-/** crun links /dev/core to a file that this kernel does not have; runc looks first. */
-function dropCoreLink(oci: OciSpec): void {
-  oci.hooks = {
-    createContainer: [{ path: '/bin/rm', args: ['rm', '-f', join(oci.root.path, 'dev/core')] }],
-  };
 }
