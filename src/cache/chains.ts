@@ -18,6 +18,8 @@ export class ChainRecord<Result extends ChainResult> {
   /** What it leads to, by {@link linkName}. */
   readonly children = new Map<string, Set<ChainRecord<Result>>>();
   readonly results: Result[] = [];
+  /** The record that this one was found to be the same as: it took over everything. */
+  same: ChainRecord<Result> | undefined;
 
   constructor(digest: Digest) {
     this.digest = digest;
@@ -53,13 +55,16 @@ export class Chains<Result extends ChainResult> {
    * Adds a record, or results and links to one that is there: a record is the same as another when it has the
    * same digest and each input shares a link with the other's.
    *
-   * @param inputs for each input the alternatives; none of the lists may be empty
+   * @param given for each input the alternatives; none of the lists may be empty
    */
   add(
     digest: Digest,
-    inputs: readonly (readonly ChainLink<Result>[])[],
+    given: readonly (readonly ChainLink<Result>[])[],
     results: readonly Result[],
   ): ChainRecord<Result> {
+    const inputs = given.map((links) =>
+      links.map(({ from, selector }) => ({ from: current(from), selector })),
+    );
     if (inputs.length === 0) {
       let root = this.#roots.get(digest);
       if (root === undefined) this.#roots.set(digest, (root = new ChainRecord<Result>(digest)));
@@ -79,7 +84,7 @@ export class Chains<Result extends ChainResult> {
 
   /** Adds a link between records that are there. */
   link(from: ChainRecord<Result>, to: ChainRecord<Result>, input: number, selector: string): void {
-    link(from, to, input, selector);
+    link(current(from), current(to), input, selector);
   }
 
   /** Every record. */
@@ -122,6 +127,13 @@ function link<Result extends ChainResult>(
   to.inputs[input]?.set(from, (to.inputs[input].get(from) ?? new Set()).add(selector));
 }
 
+/** The record that stands for this one now. */
+function current<Result extends ChainResult>(record: ChainRecord<Result>): ChainRecord<Result> {
+  let found = record;
+  while (found.same !== undefined) found = found.same;
+  return found;
+}
+
 /** Moves everything of `other` to `main`. */
 function unite<Result extends ChainResult>(main: ChainRecord<Result>, other: ChainRecord<Result>): void {
   other.inputs.forEach((sources, input) => {
@@ -146,6 +158,7 @@ function unite<Result extends ChainResult>(main: ChainRecord<Result>, other: Cha
     main.children.set(name, moved);
   }
   addResults(main, other.results);
+  other.same = main;
 }
 
 function addResults<Result extends ChainResult>(

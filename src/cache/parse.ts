@@ -16,20 +16,30 @@ export interface ImportedResult extends ChainResult {
   place: ResultPlace;
 }
 
-type Record = ChainRecord<ImportedResult>;
-
 interface ParsedRecord {
   digest: Digest;
   inputs: { selector: string; link: number }[][];
   results: ImportedResult[];
 }
 
+/** What becomes of a result; undefined: it is left out. */
+export type ResultMaker<Result extends ChainResult> = (result: ImportedResult) => Result | undefined;
+
 /**
  * The records of a config. A record that is damaged, or that an input is missing of, is left out; of several
  * alternatives for an input only the damaged ones are.
  */
 export function parseRecords(config: CacheConfig, warn: (message: string) => void): Chains<ImportedResult> {
-  const chains = new Chains<ImportedResult>({ keepLoops: true });
+  return parseRecordsAs(config, warn, (result) => result);
+}
+
+/** As {@link parseRecords}, with results of another kind. */
+export function parseRecordsAs<Result extends ChainResult>(
+  config: CacheConfig,
+  warn: (message: string) => void,
+  make: ResultMaker<Result>,
+): Chains<Result> {
+  const chains = new Chains<Result>({ keepLoops: true });
   const list: unknown = config.records ?? [];
   if (!Array.isArray(list) || list.length > MAX_RECORDS) {
     warn(Array.isArray(list) ? `more than ${MAX_RECORDS} records` : 'the records are not a list');
@@ -47,7 +57,7 @@ export function parseRecords(config: CacheConfig, warn: (message: string) => voi
     warn(`more than ${MAX_LINKS} links between records`);
     return chains;
   }
-  addReachable(parsed, chains, warn);
+  addReachable(parsed, chains, make, warn);
   return chains;
 }
 
@@ -55,9 +65,10 @@ export function parseRecords(config: CacheConfig, warn: (message: string) => voi
  * Adds the records that can be reached from roots, as soon as each input has one alternative; links that were
  * not there yet then follow. So a loop costs nothing but the records that only it leads to.
  */
-function addReachable(
+function addReachable<Result extends ChainResult>(
   parsed: readonly (ParsedRecord | undefined)[],
-  chains: Chains<ImportedResult>,
+  chains: Chains<Result>,
+  make: ResultMaker<Result>,
   warn: (message: string) => void,
 ): void {
   const consumers = new Map<number, { record: number; input: number }[]>();
@@ -75,7 +86,7 @@ function addReachable(
       }
     });
   });
-  const added = new Map<number, Record>();
+  const added = new Map<number, ChainRecord<Result>>();
   for (const index of ready) {
     const record = parsed[index];
     if (record === undefined) continue;
@@ -84,7 +95,7 @@ function addReachable(
       chains.add(
         record.digest,
         record.inputs.map((links) => known(links, added)),
-        record.results,
+        record.results.map(make).filter((result) => result !== undefined),
       ),
     );
     for (const { record: consumer, input } of consumers.get(index) ?? []) {
@@ -110,10 +121,10 @@ function several(what: string, [first, ...others]: number[]): string {
     : `${others.length + 1} ${what}s (the first is ${first}) are`;
 }
 
-function known(
+function known<Result extends ChainResult>(
   links: readonly { selector: string; link: number }[],
-  added: ReadonlyMap<number, Record>,
-): ChainLink<ImportedResult>[] {
+  added: ReadonlyMap<number, ChainRecord<Result>>,
+): ChainLink<Result>[] {
   return links.flatMap(({ selector, link }) => {
     const from = added.get(link);
     return from === undefined ? [] : [{ from, selector }];

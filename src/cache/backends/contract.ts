@@ -91,7 +91,7 @@ export interface BackendContext {
   directory(path: string): string;
   registry(): Promise<RegistryClient>;
   /** Tells people of something that is odd and does not matter to the result; one sentence. */
-  warn(message: string): void;
+  warn: (message: string) => void;
 }
 
 /** A checked entry of the command line or of a build request. */
@@ -121,7 +121,7 @@ export interface BackendSpec<P extends ParameterTable> {
   /** `importing cache manifest from` this; default: the name. */
   importedFrom?(values: Values<P>): string;
   /** Contradictions between parameters. @throws CairnError USAGE */
-  check?(values: Values<P>, side: Side): void;
+  check?(values: Values<P>, side: Side, common: CommonValues): void;
   /** Overrides DEFAULT_IMPORT_TIMEOUT_MS and DEFAULT_EXPORT_TIMEOUT_MS. Milliseconds. */
   defaultTimeout?: number;
   limitedByBuildKit?: boolean;
@@ -164,7 +164,12 @@ export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<
       const options = { type: spec.type, side, lenient };
       const values = checkParameters(parameters, attrs, options);
       const own = values as unknown as Values<P>;
-      spec.check?.(own, side);
+      const common = commonValues(
+        values as Partial<Values<typeof COMMON_PARAMETERS>>,
+        side,
+        spec.defaultTimeout,
+      );
+      spec.check?.(own, side, common);
       const name = `${spec.type}:${spec.target(own, side)}`;
       return {
         type: spec.type,
@@ -174,7 +179,7 @@ export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<
           side === 'to'
             ? spec.exportName
             : `importing cache manifest from ${spec.importedFrom?.(own) ?? name}`,
-        common: commonValues(values as Partial<Values<typeof COMMON_PARAMETERS>>, side, spec.defaultTimeout),
+        common,
         limitedByBuildKit: spec.limitedByBuildKit ?? false,
         open: (context) => spec.open(own, context, side),
       };

@@ -3,7 +3,11 @@ import { CairnError } from '../../errors/error.ts';
 import { didYouMean } from '../../errors/suggest.ts';
 import type { BackendDefinition, CacheEntry, Side } from './contract.ts';
 
-const BACKENDS: Readonly<Record<string, () => Promise<{ backend: BackendDefinition }>>> = {};
+const BACKENDS: Readonly<Record<string, () => Promise<{ backend: BackendDefinition }>>> = {
+  registry: () => import('./registry.ts'),
+  local: () => import('./local.ts'),
+  inline: () => import('./inline.ts'),
+};
 
 /** @throws CairnError USAGE for an unknown type, UNSUPPORTED for inline on the side that it does not have */
 export async function backendOf(type: string, side: Side): Promise<BackendDefinition> {

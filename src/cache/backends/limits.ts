@@ -32,3 +32,5 @@ export const MAX_IMAGE_CONFIG_BYTES = 32 * 1024 * 1024;
 export const MAX_INLINE_MANIFESTS = 200;
 /** index.json of a local cache. */
 export const MAX_INDEX_BYTES = 4 * 1024 * 1024;
+/** How long a reset of a local cache waits for other writers; then the last of them does it. */
+export const RESET_WAIT_MS = 2_000;

@@ -1,0 +1,153 @@
+/** `type=local`: caches in an OCI layout on the client (BuildKit cache/remotecache/local and client/solve.go, v0.32.2). */
+import { isAbsolute } from 'node:path';
+import type { BlobProvider, ByteRange, Descriptor, Digest } from '../../content/contract.ts';
+import { collect, verified } from '../../content/verify.ts';
+import { CairnError } from '../../errors/error.ts';
+import type { CacheManifest, ExportedCache } from '../contract.ts';
+import { MANIFEST_PARAMETERS, manifestFormat, type ManifestFormat } from './common_parameters.ts';
+import { parseCacheConfig } from './config_format.ts';
+import { defineBackend, type CacheBackend, type Published, type WriteOptions } from './contract.ts';
+import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES } from './limits.ts';
+import { Layout, type Writing } from './layout.ts';
+import { byDigest, decodeManifest, encodeCache, memoryProvider, published } from './manifest_format.ts';
+
+export const backend = defineBackend({
+  type: 'local',
+  exportName: 'exporting cache to client directory',
+  limitedByBuildKit: true,
+  parameters: {
+    dest: {
+      kind: 'text',
+      side: 'to',
+      empty: false,
+      doc: 'The directory to write to; made when it is not there.',
+    },
+    src: { kind: 'text', side: 'from', empty: false, doc: 'The directory to read from.' },
+    tag: {
+      kind: 'text',
+      side: 'both',
+      default: 'latest',
+      empty: false,
+      doc: 'The name of the cache in the directory’s index.json.',
+    },
+    digest: {
+      kind: 'digest',
+      side: 'from',
+      doc: 'The digest of the cache’s manifest, instead of a tag.',
+    },
+    reset: {
+      kind: 'bool',
+      side: 'to',
+      default: false,
+      doc: 'Afterwards removes blobs that nothing in index.json leads to.',
+    },
+    ...MANIFEST_PARAMETERS,
+  },
+  target: ({ dest, src }) => dest ?? src ?? '',
+  check(values, side) {
+    const wanted = side === 'to' ? 'dest' : 'src';
+    if (values[wanted] === undefined)
+      throw new CairnError(`local cache ${side === 'to' ? 'exporter' : 'importer'} requires ${wanted}`, {
+        code: 'USAGE',
+      });
+    manifestFormat(values);
+  },
+  async open(values, context) {
+    const path = context.directory(values.dest ?? values.src ?? '');
+    if (!isAbsolute(path)) throw new Error(`${path} is not absolute`);
+    const { tag, digest, reset } = values;
+    await Promise.resolve();
+    return new LocalBackend(new Layout(path), { name: digest ?? tag, reset, format: manifestFormat(values) });
+  },
+});
+
+class LocalBackend implements CacheBackend {
+  readonly #layout: Layout;
+  readonly #name: string;
+  readonly #reset: boolean;
+  readonly #format: ManifestFormat;
+  #writing: Promise<Writing> | undefined;
+
+  constructor(layout: Layout, options: { name: string; reset: boolean; format: ManifestFormat }) {
+    this.#layout = layout;
+    this.#name = options.name;
+    this.#reset = options.reset;
+    this.#format = options.format;
+  }
+
+  names(): Promise<readonly string[]> {
+    return Promise.resolve([this.#name]);
+  }
+
+  async resolve(name: string): Promise<CacheManifest | undefined> {
+    const found = name.includes(':') ? this.#layout.blob(name as Digest) : this.#layout.tagged(name);
+    if (found === undefined) return undefined;
+    const bytes = await collect(verified(this.read(found), found), MAX_MANIFEST_BYTES);
+    const { config, layers } = decodeManifest(bytes);
+    if (config === undefined)
+      throw new CairnError(`manifest ${found.digest} is not that of a cache`, { code: 'CORRUPT' });
+    const text = await collect(verified(this.read(config), config), MAX_CONFIG_BYTES);
+    return {
+      config: parseCacheConfig(text),
+      blobs: byDigest(layers),
+      provider: this,
+      version: found.digest,
+    };
+  }
+
+  read(blob: Descriptor, options?: { range?: ByteRange }): AsyncIterable<Uint8Array> {
+    return this.#layout.read(blob, options?.range);
+  }
+
+  unchanged(cache: ExportedCache, name: string): Promise<Published | undefined> {
+    const encoded = encodeCache(cache, this.#format);
+    const { digest } = encoded.manifest.descriptor;
+    const blobs = [...cache.blobs.values()].map(({ descriptor }) => descriptor);
+    const whole = [...blobs, encoded.config.descriptor, encoded.manifest.descriptor].every((blob) =>
+      this.#layout.has(blob),
+    );
+    const same = whole && this.#layout.tagged(name)?.digest === digest;
+    return Promise.resolve(same ? published(encoded, 'unchanged') : undefined);
+  }
+
+  async has(blobs: readonly Descriptor[], signal: AbortSignal): Promise<ReadonlySet<Digest>> {
+    await this.#begin(signal);
+    return new Set(blobs.filter((blob) => this.#layout.has(blob)).map(({ digest }) => digest));
+  }
+
+  async write(blob: Descriptor, source: BlobProvider, { signal, onProgress }: WriteOptions): Promise<void> {
+    await this.#begin(signal);
+    await this.#layout.write(blob, source, signal, onProgress);
+  }
+
+  async publish(
+    cache: ExportedCache,
+    name: string,
+    { expected, signal }: { expected?: { version: string | undefined }; signal: AbortSignal },
+  ): Promise<Published> {
+    const encoded = encodeCache(cache, this.#format);
+    await this.#begin(signal);
+    for (const { descriptor, bytes } of [encoded.config, encoded.manifest]) {
+      await this.#layout.write(descriptor, memoryProvider(bytes), signal);
+    }
+    return this.#layout.update(signal, (index) => {
+      const there = index.tagged(name)?.digest;
+      if (expected !== undefined && there !== expected.version) return { status: 'conflict' };
+      if (there === encoded.manifest.descriptor.digest) return published(encoded, 'unchanged');
+      index.put(encoded.manifest.descriptor, name);
+      return published(encoded, 'written');
+    });
+  }
+
+  async finish(signal: AbortSignal): Promise<void> {
+    const writing = await this.#writing;
+    this.#writing = undefined;
+    writing?.end();
+    if (this.#reset) await this.#layout.reset(signal);
+  }
+
+  /** From here on nobody's reset removes what is written or was found. */
+  #begin(signal: AbortSignal): Promise<Writing> {
+    return (this.#writing ??= this.#layout.beginWriting(signal));
+  }
+}

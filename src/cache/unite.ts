@@ -1,0 +1,142 @@
+/** Several caches as one. */
+import {
+  ANNOTATION_UNCOMPRESSED,
+  type BlobProvider,
+  type Descriptor,
+  type Digest,
+} from '../content/contract.ts';
+import { CairnError } from '../errors/error.ts';
+import { remoteResult, toCacheConfig } from './config.ts';
+import type {
+  CacheConfig,
+  CacheConfigLayer,
+  CacheConfigRecord,
+  CacheManifest,
+  ExportedCache,
+} from './contract.ts';
+import { ImportedLayers } from './layers.ts';
+import { parseRecordsAs } from './parse.ts';
+
+/**
+ * All records of several caches. Those that are the same are still there twice: whoever reads the config merges
+ * them. Where two caches have a blob, the first one's is read.
+ */
+export function uniteManifests(parts: readonly CacheManifest[]): CacheManifest {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) return only;
+  const blobs = new Map<Digest, Descriptor>();
+  const providers = new Map<Digest, BlobProvider>();
+  for (const part of parts) {
+    for (const [digest, descriptor] of part.blobs) {
+      if (blobs.has(digest)) continue;
+      blobs.set(digest, descriptor);
+      providers.set(digest, part.provider);
+    }
+  }
+  return {
+    config: uniteConfigs(parts.map(({ config }) => config)),
+    blobs,
+    provider: joinedProvider(providers),
+  };
+}
+
+/** Layers and records one after the other, with indexes that follow. */
+export function uniteConfigs(configs: readonly CacheConfig[]): CacheConfig {
+  const layers: CacheConfigLayer[] = [];
+  const records: CacheConfigRecord[] = [];
+  for (const config of configs) {
+    const moved = moveIndexes(config, layers.length, records.length);
+    // Not spread into push(): a config may have more entries than a call may have arguments.
+    for (const layer of moved.layers) layers.push(layer);
+    for (const record of moved.records) records.push(record);
+  }
+  return { layers, records };
+}
+
+/** What is no list or no object stays as it is: whoever reads it knows it for damaged. */
+function moveIndexes(
+  config: CacheConfig,
+  layerOffset: number,
+  recordOffset: number,
+): { layers: CacheConfigLayer[]; records: CacheConfigRecord[] } {
+  const layers = Array.isArray(config.layers) ? config.layers : [];
+  const records = Array.isArray(config.records) ? config.records : [];
+  const moveLayer = (index: number): number => (index === -1 ? -1 : index + layerOffset);
+  return {
+    layers: layers.map((layer) => ({ ...layer, parent: moveLayer(layer?.parent ?? 0) })),
+    records: records.map((record) => ({
+      ...record,
+      ...(Array.isArray(record?.layers)
+        ? { layers: record.layers.map((each) => ({ ...each, layer: (each?.layer ?? 0) + layerOffset })) }
+        : {}),
+      ...(Array.isArray(record?.chains)
+        ? {
+            chains: record.chains.map((chain) => ({
+              ...chain,
+              layers: (chain?.layers ?? []).map((layer) => layer + layerOffset),
+            })),
+          }
+        : {}),
+      ...(Array.isArray(record?.inputs)
+        ? {
+            inputs: record.inputs.map((links) =>
+              (links ?? []).map((link) => ({ ...link, link: (link?.link ?? 0) + recordOffset })),
+            ),
+          }
+        : {}),
+    })),
+  };
+}
+
+function joinedProvider(providers: ReadonlyMap<Digest, BlobProvider>): BlobProvider {
+  return {
+    read(blob, options) {
+      const provider = providers.get(blob.digest);
+      if (provider === undefined)
+        throw new CairnError(`blob ${blob.digest} is not part of the cache`, { code: 'NOT_FOUND' });
+      return provider.read(blob, options);
+    },
+  };
+}
+
+/**
+ * An export with the records of a cache that is there: of results of the same record, the newest is kept. What is
+ * damaged in `there` is left out.
+ */
+export function uniteExport(
+  cache: ExportedCache,
+  there: CacheManifest,
+  warn: (message: string) => void,
+): ExportedCache {
+  const united = uniteManifests([asManifest(cache), there]);
+  const layers = new ImportedLayers(united, warn);
+  const chains = parseRecordsAs(united.config, warn, ({ createdAt, place }) => {
+    const stack = layers.stack(place);
+    return (
+      stack &&
+      remoteResult(createdAt, {
+        descriptors: stack.map(({ descriptor, diffID }) => ({
+          ...descriptor,
+          annotations: { ...descriptor.annotations, [ANNOTATION_UNCOMPRESSED]: diffID },
+        })),
+        provider: united.provider,
+      })
+    );
+  });
+  return toCacheConfig(chains);
+}
+
+function asManifest({ config, blobs }: ExportedCache): CacheManifest {
+  return {
+    config,
+    blobs: new Map([...blobs].map(([digest, { descriptor }]) => [digest, descriptor])),
+    provider: joinedProvider(new Map([...blobs].map(([digest, { provider }]) => [digest, provider]))),
+  };
+}
+
+/** The export without results that need these blobs. */
+export function withoutBlobs(cache: ExportedCache, lost: ReadonlySet<Digest>): ExportedCache {
+  const blobs = new Map([...cache.blobs].filter(([digest]) => !lost.has(digest)));
+  const none: CacheManifest = { config: {}, blobs: new Map(), provider: joinedProvider(new Map()) };
+  return uniteExport({ config: cache.config, blobs }, none, () => undefined);
+}
