@@ -101,7 +101,7 @@ for (const name of ['runc', 'crun', 'unshare'] as const) {
       try {
         await executor.run(spec, { output: (stream, data) => (out[stream] += decoder.decode(data)), signal });
       } catch (error) {
-        if (error instanceof ExitError) throw error;
+        if (error instanceof ExitError) throw Object.assign(error, { stderr: out[2] });
         throw new Error(`${out[1]}${out[2]}`, { cause: error });
       }
       return out[1];
