@@ -78,3 +78,12 @@ test('PlainDisplay folds the members of a progress group into one row and hides 
   });
   assert.equal(text, '#1 COPY --link . .\n#1 DONE 0.6s\n');
 });
+
+test('PlainDisplay completes a vertex that ran twice without a pause', () => {
+  const text = shown((sink) => {
+    sink.vertex(step('a', 'load', { started: at(0), completed: at(1) }));
+    sink.vertex(step('a', 'load', { started: at(1) }));
+    sink.vertex(step('a', 'load', { started: at(1), completed: at(100) }));
+  });
+  assert.equal(text, '#1 load\n#1 DONE 0.1s\n');
+});

@@ -62,6 +62,8 @@ export class Trace implements ProgressSink {
   startTime: Date | undefined;
   readonly #groups = new Map<string, Group>();
   readonly #rowOf = new Map<string, Row>();
+  /** By start in milliseconds: merged intervals no longer tell which run an event is about. */
+  readonly #runs = new Map<Row, Map<number, Interval>>();
   readonly #decoders = new Map<Row, TextDecoder>();
   onChange: (() => void) | undefined;
 
@@ -136,8 +138,10 @@ export class Trace implements ProgressSink {
     if (event.started === undefined) return;
     const wasStarted = isStarted(row);
     const start = event.started;
-    const others = row.intervals.filter((interval) => interval.start.getTime() !== start.getTime());
-    row.intervals = mergeIntervals([...others, { start, stop: event.completed }]);
+    let runs = this.#runs.get(row);
+    if (runs === undefined) this.#runs.set(row, (runs = new Map()));
+    runs.set(start.getTime(), { start, stop: event.completed });
+    row.intervals = mergeIntervals(runs.values());
     if (!wasStarted) this.started.push(row);
     this.#touch(row);
   }
