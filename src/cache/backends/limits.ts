@@ -34,3 +34,32 @@ export const MAX_INLINE_MANIFESTS = 200;
 export const MAX_INDEX_BYTES = 4 * 1024 * 1024;
 /** How long a reset of a local cache waits for other writers; then the last of them does it. */
 export const RESET_WAIT_MS = 2_000;
+
+/** Silence on a connection to object storage after which a request is given up and tried again. */
+export const OBJECT_IDLE_TIMEOUT_MS = 60_000;
+export const OBJECT_CONNECT_TIMEOUT_MS = 10_000;
+/** Taking back what a failed upload left behind. */
+export const CLEANUP_TIMEOUT_MS = 10_000;
+/** Characters of a service’s error message that are shown. */
+export const MAX_ERROR_CHARACTERS = 300;
+/** Interruptions of one blob that is read, with less than RESUME_PROGRESS_BYTES between them, until it is given up. */
+export const MAX_RESUMES = 4;
+export const RESUME_PROGRESS_BYTES = 8 * 1024 * 1024;
+
+/** S3: larger blobs are uploaded in parts, as by BuildKit. */
+export const S3_SINGLE_PUT_BYTES = 16 * 1024 * 1024;
+export const S3_PART_BYTES = 8 * 1024 * 1024;
+/** Parts of all blobs together that are in memory at once: 96 MiB. */
+export const S3_PARALLEL_PARTS = 12;
+/** S3 allows no more parts in one object. */
+export const S3_MAX_PARTS = 10_000;
+/** S3 copies no more in one request. */
+export const S3_MAX_COPY_BYTES = 5 * 1024 ** 3;
+export const DEFAULT_TOUCH_REFRESH_MS = 24 * 3_600_000;
+
+/** Azure: size of blocks, and of what is uploaded in one request, as by BuildKit. */
+export const AZURE_BLOCK_BYTES = 32 * 1024 * 1024;
+/** Blocks of all blobs together that are in memory at once: 128 MiB. */
+export const AZURE_PARALLEL_BLOCKS = 4;
+/** Azure allows no more blocks in one blob. */
+export const AZURE_MAX_BLOCKS = 50_000;
