@@ -88,5 +88,5 @@ export function stepsHit(steps: StepReport[]): string[] {
 }
 
 function isStep({ name }: StepReport): boolean {
-  return /\] (RUN|COPY|ADD|WORKDIR) /.test(name) || /^(RUN|COPY|ADD|WORKDIR) /.test(name);
+  return /\] (?:ONBUILD )?(RUN|COPY|ADD|WORKDIR) /.test(name) || /^(RUN|COPY|ADD|WORKDIR) /.test(name);
 }

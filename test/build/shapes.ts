@@ -120,13 +120,12 @@ export const SHAPES: Shape[] = [
   {
     name: 'onbuild',
     files: {
-      Dockerfile: lines('FROM onbuild', 'RUN ls /app > /listed 2>/dev/null || true', 'COPY own.txt /own.txt'),
+      Dockerfile: lines('FROM onbuild', 'RUN ls /usr/src/app > /listed', 'COPY own.txt /own.txt'),
       'own.txt': 'own\n',
-      'app.txt': 'app\n',
-      'a.txt': 'a\n',
+      'package.json': '{}\n',
     },
-    expect: { 'own.txt': 'own' },
-    edit: { file: 'own.txt', content: 'changed\n', runs: [] },
+    expect: { listed: 'package.json', 'own.txt': 'own' },
+    edit: { file: 'own.txt', content: 'changed\n', runs: ['COPY . /usr/src/app', 'RUN ls', 'COPY own.txt'] },
   },
   {
     name: 'copy --link chain',
