@@ -44,11 +44,20 @@ export async function retrying<T>(
     } catch (error) {
       if (signal.aborted || number >= attempts || !(error instanceof PassingError)) throw error;
       if ((error.retryAfter ?? 0) > MAX_RETRY_AFTER_MS) throw error;
-      await sleep(error.retryAfter ?? backoff(number), undefined, { signal }).catch(() => {
-        throw signal.reason;
-      });
+      await pause(error.retryAfter ?? backoff(number), signal);
     }
   }
+}
+
+/** Waits as after failure number `failures`, counted from 1. @throws the signal's reason */
+export function backoffPause(failures: number, signal: AbortSignal): Promise<void> {
+  return pause(backoff(failures), signal);
+}
+
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => {
+    throw signal.reason;
+  });
 }
 
 /** Half of it is random, so that many clients do not come back at once. */
