@@ -1,7 +1,8 @@
 /**
- * Text as Go's encoding/json writes it: keys of exec, file, merge and diff ops are the sha256 of such text, so
- * every byte counts.
+ * Protobuf fields as Go's encoding/json writes them: keys of exec, file, merge and diff ops are the sha256 of such
+ * text, so every byte counts.
  */
+import { goJson as textOf } from '../llb/go_json.ts';
 
 /** What {@link goJson} writes; structs are objects with their fields in Go's order. Undefined fields are left out. */
 export type GoValue =
@@ -23,48 +24,25 @@ export function omitEmpty(fields: Record<string, GoValue | undefined>): Record<s
 }
 
 function isEmpty(value: GoValue): boolean {
-  if (Array.isArray(value) || value instanceof Uint8Array) return value.length === 0;
+  if (isList(value) || value instanceof Uint8Array) return value.length === 0;
   return value === '' || value === 0 || value === 0n || value === false;
 }
 
-/** JSON without spaces; byte slices as base64. */
+/** JSON without spaces; byte slices as base64, 64-bit integers with all their digits. */
 export function goJson(value: GoValue): string {
-  if (typeof value === 'string') return goString(value);
-  if (value instanceof Uint8Array) return `"${Buffer.from(value).toString('base64')}"`;
-  if (isList(value)) return `[${value.map(goJson).join(',')}]`;
-  if (typeof value === 'object') {
-    const fields = Object.entries(value).flatMap(([name, field]) =>
-      field === undefined ? [] : [`${goString(name)}:${goJson(field)}`],
-    );
-    return `{${fields.join(',')}}`;
-  }
-  return String(value);
+  return textOf(toJson(value));
+}
+
+function toJson(value: GoValue): unknown {
+  if (typeof value === 'bigint') return JSON.rawJSON(String(value));
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('base64');
+  if (isList(value)) return value.map(toJson);
+  if (typeof value !== 'object') return value;
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, field]) => (field === undefined ? [] : [[name, toJson(field)]])),
+  );
 }
 
 function isList(value: GoValue): value is readonly GoValue[] {
   return Array.isArray(value);
-}
-
-const SHORT: Record<string, string> = {
-  '"': '\\"',
-  '\\': '\\\\',
-  '\b': '\\b',
-  '\f': '\\f',
-  '\n': '\\n',
-  '\r': '\\r',
-  '\t': '\\t',
-};
-
-// Go escapes what HTML and JavaScript would trip over; a lone surrogate has no UTF-8 form and becomes U+FFFD.
-// oxlint-disable-next-line no-control-regex
-const ESCAPED = /["\\<>&\u2028\u2029\0-\x1f]|\p{Surrogate}/gu;
-
-function goString(text: string): string {
-  const escaped = text.replace(ESCAPED, (ch) => {
-    const short = SHORT[ch];
-    if (short !== undefined) return short;
-    const code = ch.charCodeAt(0);
-    return `\\u${(code >= 0xd800 && code <= 0xdfff ? 0xfffd : code).toString(16).padStart(4, '0')}`;
-  });
-  return `"${escaped}"`;
 }

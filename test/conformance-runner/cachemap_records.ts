@@ -1,0 +1,20 @@
+/** Compares exported caches by what makes a record: its digest and the records and selectors that lead to it. */
+import type { GoldenConfig } from './cachemap_golden.ts';
+import { firstDifference } from './difference.ts';
+
+/** The first record that only one side has; undefined: the same records. Layers depend on when they were made. */
+export function compareCaches(expected: GoldenConfig, actual: GoldenConfig): string | undefined {
+  return firstDifference(describe(expected), describe(actual), 'exportedCacheConfig.records');
+}
+
+/** Each record as one text, inputs by digest; sorted, and equal ones once. */
+function describe({ records = [] }: GoldenConfig): string[] {
+  const lines = records.map((record) => {
+    const inputs = (record.inputs ?? []).map((alternatives) =>
+      alternatives.map(({ selector, link }) => `${records[link]?.digest}|${selector ?? ''}`).sort(),
+    );
+    const results = record.layers === undefined ? 'no result' : 'a result';
+    return JSON.stringify({ digest: record.digest, inputs, results });
+  });
+  return [...new Set(lines)].sort();
+}
