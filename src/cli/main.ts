@@ -4,6 +4,7 @@ import { CairnError } from '../errors/error.ts';
 import { normalizeBooleans } from './argv.ts';
 import { defineBuildFlags, type BuildFlags } from './build/flags.ts';
 import { reportError } from './errors.ts';
+import type { PruneFlags } from './prune.ts';
 import { VERSION } from './version.ts';
 
 export interface GlobalFlags {
@@ -63,12 +64,18 @@ function program(): Command {
       .option('--max-used-space <bytes>', 'remove down to this much')
       .option('--min-free-space <bytes>', 'remove until the disk has this much free')
       .option('--verbose', 'show each record whole')
-      .action(async (flags: Record<string, string | true | string[]>) => {
+      .action(async (flags: PruneFlags) => {
         const { runPrune } = await import('./prune.ts');
         await runPrune(flags, globals(root));
       }),
   );
   for (const command of root.commands) command.exitOverride();
+  // Before anything is opened: the process is replaced.
+  root.hook('preAction', async () => {
+    if (process.geteuid?.() === 0) return;
+    const { enterUserNamespace } = await import('../platform/rootless.ts');
+    enterUserNamespace();
+  });
   return root;
 }
 
