@@ -1,5 +1,5 @@
 /** The command line that runs a bundle. */
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cgroups } from './cgroup.ts';
 import type { Cleanup } from './cleanup.ts';
@@ -34,7 +34,10 @@ export function runtimeCommand(
 ): Command {
   const env = PLAIN_ENVIRONMENT;
   if (runtime.name === 'unshare') return { ...unshareCommand(runtime, bundle, oci, cleanup), env };
-  if (runtime.name === 'crun') useCompiledFilter(oci, filters);
+  if (runtime.name === 'crun') {
+    useCompiledFilter(oci, filters);
+    if (!existsSync('/proc/kcore')) dropCoreLink(oci);
+  }
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(oci));
   const run = ['run', '--bundle', bundle, id];
   if (runtime.name === 'crun') {
@@ -44,4 +47,15 @@ export function runtimeCommand(
   // With a log of its own runc prints errors as plain lines, as users of BuildKit know them.
   const log = ['--log', join(bundle, 'runtime.log'), '--log-format', 'json'];
   return { path: runtime.path, args: ['--root', state, ...log, ...run], env };
+}
+
+/**
+ * crun links /dev/core to a file that this kernel does not have; runc looks first. The hook takes what crun writes
+ * to its standard input before it ends: crun fails the step when that pipe breaks.
+ */
+function dropCoreLink(oci: OciSpec): void {
+  const link = join(oci.root.path, 'dev/core');
+  oci.hooks = {
+    createContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'cat > /dev/null; exec rm -f "$0"', link] }],
+  };
 }
