@@ -31,6 +31,8 @@ export interface ClientInputs {
   localDirectories: Record<string, string>;
   /** Store id in `oci-layout://` references → directory. */
   ociLayouts: Record<string, string>;
+  /** Id in `http://buildkit-session/ID` → file. */
+  uploads: Record<string, string>;
   secrets: SecretSpec[];
   ssh: SshSpec[];
   /** By index of the request's exports. */

@@ -27,6 +27,10 @@ export interface GatewayOptions {
     options: ResolveImageConfigOptions,
     context: SourceContext,
   ): Promise<ResolvedImage>;
+  resolveMetadata(
+    source: { identifier: string; attrs: Record<string, string> },
+    context: SourceContext,
+  ): Promise<{ commitTime?: bigint; lastModified?: bigint }>;
   /** Hears of every definition that is solved, for source locations in errors. */
   onDefinition(definition: Definition): void;
   onWarning(warning: FrontendWarning): void;
@@ -52,6 +56,8 @@ export function createGateway(options: GatewayOptions): Gateway {
       runVertex(progress, imageOptions.logName, (vertex) =>
         options.resolveImage(ref, imageOptions, { signal, progress: vertex }),
       ),
+    resolveSourceMetadata: (source, logName) =>
+      runVertex(progress, logName, (vertex) => options.resolveMetadata(source, { signal, progress: vertex })),
     warn: (warning) => options.onWarning(warning),
   };
 }

@@ -40,6 +40,11 @@ export interface ContextSource {
   localDirectory(name: string): string | undefined;
   /** Directory of the OCI layout that `oci-layout://…` with this `oci.store` attribute names. */
   ociLayout(storeId: string): string | undefined;
+  /**
+   * Bytes that the client uploads under `http://buildkit-session/ID` (BuildKit session/upload), once each;
+   * undefined: it offers none under this id.
+   */
+  upload(id: string): AsyncIterable<Uint8Array> | undefined;
 }
 
 export type ResolveMode = 'default' | 'pull' | 'local';

@@ -12,6 +12,7 @@ import { fileNameFor } from './file_name.ts';
 import { httpDate, httpKey, httpOptions, requestHash, type HttpOptions } from './http_options.ts';
 import { requestFile, type FileResponse } from './http_request.ts';
 import type { SourceServices } from './services.ts';
+import { requestUpload } from './session_upload.ts';
 import { writeLayer } from './tree_root.ts';
 
 const DEFAULT_MODE = 0o600;
@@ -135,7 +136,13 @@ class Download {
     return this.#take(await this.#send('GET', headers, context.signal), context);
   }
 
-  #send(method: 'GET' | 'HEAD', headers: Record<string, string>, signal: AbortSignal): Promise<FileResponse> {
+  async #send(
+    method: 'GET' | 'HEAD',
+    headers: Record<string, string>,
+    signal: AbortSignal,
+  ): Promise<FileResponse> {
+    const upload = requestUpload(this.#options.url, this.#services.client);
+    if (upload !== undefined) return upload;
     return requestFile(this.#transport(), method, this.#options.url, headers, signal);
   }
 

@@ -115,6 +115,7 @@ function clientOf({ localDirectory }: SolveEnvironment): BuildClient {
     credentials: async () => undefined,
     localDirectory,
     ociLayout: () => undefined,
+    upload: () => undefined,
     secret: async (id) => Buffer.from(`value-of-${id}`),
     sshSocket: async () => undefined,
     file: none,

@@ -59,6 +59,7 @@ export function openParts(options: PartsOptions = {}): Parts {
     client: {
       localDirectory: (name) => options.directories?.[name],
       ociLayout: (id) => options.layouts?.[id],
+      upload: () => undefined,
       secret: async (id) => {
         const value = options.secrets?.[id];
         return value === undefined ? undefined : Buffer.from(value);

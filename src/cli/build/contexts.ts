@@ -1,15 +1,20 @@
 /** The build context, the Dockerfile and `--build-context`: what the client offers and what the frontend is told. */
 import { randomUUID } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
 import { CairnError } from '../../errors/error.ts';
+import { ARCHIVE_HEADER_SIZE, isArchive } from '../../frontend/dockerfile/context/archive.ts';
 import { familiarReference, parseNamed } from '../../registry/reference.ts';
+import { peek, readDockerfile } from './stdin.ts';
 
 export interface Contexts {
   frontendAttrs: Record<string, string>;
   localDirectories: Record<string, string>;
   ociLayouts: Record<string, string>;
+  /** Id in `http://buildkit-session/ID` → file. */
+  uploads: Record<string, string>;
   /** How messages name the Dockerfile: the path as the user would write it. */
   dockerfileName: string;
   /** Removes temporary directories. */
@@ -22,7 +27,7 @@ export interface ContextFlags {
   /** `-f`; empty: `PATH/Dockerfile`. */
   file: string;
   buildContexts: string[];
-  stdin: () => Promise<Uint8Array>;
+  stdin: AsyncIterable<Uint8Array>;
 }
 
 const usage = (message: string, hint?: string) => new CairnError(message, { code: 'USAGE', hint });
@@ -34,6 +39,7 @@ export async function prepareContexts(flags: ContextFlags): Promise<Contexts> {
     frontendAttrs: {},
     localDirectories: {},
     ociLayouts: {},
+    uploads: {},
     dockerfileName: flags.file,
     release: () => temporary.forEach((path) => rmSync(path, { recursive: true, force: true })),
   };
@@ -59,21 +65,20 @@ async function mainContext(
 
   if (context === '-') {
     if (file === '-') throw usage("invalid argument: can't use stdin for both build context and dockerfile");
-    const bytes = await stdin();
-    if (isArchive(bytes)) {
-      directory = undefined;
-      archiveContext(bytes, out, temporary);
+    const input = await peek(stdin, ARCHIVE_HEADER_SIZE);
+    if (isArchive(input.head)) {
+      await archiveContext(input.all, out, temporary);
       if (file !== '') name = file;
     } else {
       if (file !== '') {
         throw usage('ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles');
       }
-      inline = bytes;
+      inline = await readDockerfile(input.all);
       out.localDirectories['context'] = temporaryDirectory(temporary);
     }
   } else if (isRemote(context)) {
     attrs['context'] = context;
-    if (file === '-') inline = await stdin();
+    if (file === '-') inline = await readDockerfile(stdin);
     else if (isAbsolute(file)) {
       directory = dirname(file);
       name = basename(file);
@@ -90,7 +95,7 @@ async function mainContext(
       );
     }
     out.localDirectories['context'] = context;
-    if (file === '-') inline = await stdin();
+    if (file === '-') inline = await readDockerfile(stdin);
     else if (file === '') {
       directory = context;
       out.dockerfileName = join(context, 'Dockerfile');
@@ -194,12 +199,16 @@ function layoutDigest(indexPath: string, tag: string, target: string): string {
   return found.digest;
 }
 
-function archiveContext(bytes: Uint8Array, out: Contexts, temporary: string[]): void {
-  const directory = temporaryDirectory(temporary);
-  const archive = join(directory, 'context');
-  writeFileSync(archive, bytes);
-  out.frontendAttrs['context'] = `http://buildkit-session/${basename(directory)}`;
-  out.localDirectories[`stdin:${basename(directory)}`] = archive;
+async function archiveContext(
+  bytes: AsyncIterable<Uint8Array>,
+  out: Contexts,
+  temporary: string[],
+): Promise<void> {
+  const archive = join(temporaryDirectory(temporary), 'context');
+  await writeFile(archive, bytes);
+  const id = randomUUID().replaceAll('-', '');
+  out.frontendAttrs['context'] = `http://buildkit-session/${id}`;
+  out.uploads[id] = archive;
 }
 
 function temporaryDirectory(temporary: string[]): string {
@@ -215,12 +224,4 @@ function isRemote(context: string): boolean {
     /^[\w.-]+@[\w.-]+:/.test(context) ||
     context.startsWith('github.com/')
   );
-}
-
-/** The archive formats that the docker CLI recognises on stdin: bzip2, gzip, xz, and tar by its magic. */
-function isArchive(bytes: Uint8Array): boolean {
-  const starts = (...magic: number[]) => magic.every((byte, i) => bytes[i] === byte);
-  if (starts(0x42, 0x5a, 0x68) || starts(0x1f, 0x8b, 0x08) || starts(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00))
-    return true;
-  return Buffer.from(bytes.subarray(257, 262)).toString('latin1') === 'ustar';
 }

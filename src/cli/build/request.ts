@@ -27,7 +27,7 @@ export interface Invocation {
   context: string;
   flags: BuildFlags;
   env: NodeJS.ProcessEnv;
-  stdin: () => Promise<Uint8Array>;
+  stdin: AsyncIterable<Uint8Array>;
   stdoutIsTerminal: boolean;
 }
 
@@ -102,6 +102,7 @@ export async function prepareBuild({
     inputs: {
       localDirectories: contexts.localDirectories,
       ociLayouts: contexts.ociLayouts,
+      uploads: contexts.uploads,
       secrets,
       ssh,
       outputs: exports.map((output) => output.place),

@@ -14,9 +14,6 @@ import { prepareBuild, type PreparedBuild } from './request.ts';
 import { printCall } from './call_output.ts';
 import { writeCacheReport } from './cache_report.ts';
 
-/** More than this on standard input is no build context or Dockerfile that fits into memory. */
-const MAX_STDIN_BYTES = 2 * 1024 ** 3 - 1;
-
 /** @returns the exit code @throws CairnError USAGE before anything is built */
 export async function runBuild(
   context: string,
@@ -30,7 +27,7 @@ export async function runBuild(
     context,
     flags,
     env: process.env,
-    stdin: readStdin,
+    stdin: process.stdin as AsyncIterable<Buffer>,
     stdoutIsTerminal: process.stdout.isTTY,
   });
   const abort = new AbortController();
@@ -161,20 +158,4 @@ function printWarnings(warnings: readonly WarningEvent[], mode: ProgressMode, de
     text += '\n';
   }
   process.stderr.write(text);
-}
-
-async function readStdin(): Promise<Uint8Array> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of process.stdin as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > MAX_STDIN_BYTES) {
-      throw new CairnError('standard input is larger than 2 GiB', {
-        code: 'USAGE',
-        hint: 'give the context as a directory or URL',
-      });
-    }
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

@@ -1,6 +1,14 @@
 /** The BuildClient of the embedded driver: context directories, credentials, secrets and outputs straight from this machine. */
 import { spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import {
+  createReadStream,
+  createWriteStream,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+} from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { PassThrough, type Writable } from 'node:stream';
 import { CairnError, messageOf, registerSecret } from '../../errors/error.ts';
@@ -31,6 +39,11 @@ export function createEmbeddedClient(inputs: ClientInputs, env: NodeJS.ProcessEn
     ociLayout: (id) => {
       const path = inputs.ociLayouts[id];
       return path === undefined ? undefined : resolve(path);
+    },
+    cacheDirectory: (path) => resolve(path),
+    upload: (id) => {
+      const path = inputs.uploads[id];
+      return path === undefined ? undefined : createReadStream(path);
     },
     async credentials(host) {
       credentialSource ??= import('../../registry/docker_config.ts').then((module) =>
