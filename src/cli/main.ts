@@ -23,7 +23,6 @@ function program(): Command {
     .option('--root <directory>', 'the store (default: CAIRN_ROOT, else where XDG says)')
     .option('--config <file>', 'registries and limits, in the syntax of buildkitd.toml')
     .option('--builder <name>', 'accepted for docker buildx; only the embedded builder exists')
-    .enablePositionalOptions()
     .showSuggestionAfterError(true)
     .exitOverride();
 
