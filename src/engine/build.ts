@@ -38,18 +38,13 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
   const locations = new SourceLocations();
   const registry = createRegistryClient({ credentials: client, hosts: services.hosts });
   const sources = createSourceResolver({ ...services, registry, client });
-  const imports = await prepareCacheImports(context, registry);
-  const caches = await prepareCacheExports(context);
-  const openSession = (): SolveSession =>
-    services.solver.session({
-      resolveOp: createOpResolver({ ...services, sources, secrets: client }),
-      local: services.keys,
-      imports: imports.sources,
-      progress,
-      signal,
-    });
-  let session = openSession();
-  const steps = new StepReports();
+  const session = services.solver.session({
+    resolveOp: createOpResolver({ ...services, sources, secrets: client }),
+    local: services.keys,
+    imports: [],
+    progress,
+    signal,
+  });
   let warnings = 0;
   const gateway = createGateway({
     opts: request.frontendAttrs,
@@ -78,28 +73,15 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
       };
     }
     const exporters = await prepareExports(context, registry);
-    imports.start();
     const frontend =
       request.definition === undefined ? await runFrontend(gateway) : ready(request.definition);
     for (const ref of frontend.refs) if (ref.definition !== undefined) locations.add(ref.definition);
-    const edges = loadEdges(frontend.refs, request.entitlements);
-    for (;;) {
-      try {
-        const solved = await solveRefs(frontend.refs, edges, session);
-        const metadata = await exportAll({ ...solved, exporters, caches, registry }, context);
-        return { metadata, steps: steps.of(session), warnings };
-      } catch (error) {
-        // What a cache promised and did not keep is built: the steps that are done are in the local store.
-        if (signal.aborted || !imports.lose(error)) throw error;
-        steps.add(session);
-        await session.close();
-        session = openSession();
-      }
-    }
+    const refs = await solveRefs(frontend.refs, session, request.entitlements);
+    const metadata = await runExports(exporters, refs, context);
+    return { metadata, steps: reports(session), warnings };
   } catch (error) {
     throw locations.attach(error);
   } finally {
-    imports.close();
     await session.close();
     sources.close();
     registry.close();
