@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { join } from 'node:path';
 import { withMount } from '../snapshots/mounts.ts';
 import type { MountSpec } from '../snapshots/contract.ts';
 
@@ -12,7 +11,8 @@ export interface CopyArgs {
 /** The job `exec.copy`: all files with owners, modes, times, links and xattrs, by cp(1). */
 export async function copyTree({ from, to }: CopyArgs): Promise<void> {
   await withMount(from, (path) => {
-    const child = spawn('cp', ['-a', join(path, '.'), to], { stdio: ['ignore', 'ignore', 'pipe'] });
+    // join() would take the dot away, and with it the meaning: what is in the directory, not the directory.
+    const child = spawn('cp', ['-a', `${path}/.`, to], { stdio: ['ignore', 'ignore', 'pipe'] });
     let message = '';
     child.stderr.setEncoding('utf8').on('data', (text: string) => (message ||= text));
     return new Promise<void>((resolve, reject) => {

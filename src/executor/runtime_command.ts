@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Cgroups } from './cgroup.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { OciSpec } from './oci_spec.ts';
+import { homeOf } from './user.ts';
 import { PLAIN_ENVIRONMENT, type Runtime } from './runtime.ts';
 import { useCompiledFilter } from './seccomp_filter.ts';
 import { unshareCommand } from './unshare.ts';
@@ -36,6 +37,7 @@ export function runtimeCommand(
   if (runtime.name === 'unshare') return { ...unshareCommand(runtime, bundle, oci, cleanup), env };
   if (runtime.name === 'crun') {
     useCompiledFilter(oci, filters);
+    giveHome(oci);
     if (!existsSync('/proc/kcore')) dropCoreLink(oci);
   }
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(oci));
@@ -47,6 +49,12 @@ export function runtimeCommand(
   // With a log of its own runc prints errors as plain lines, as users of BuildKit know them.
   const log = ['--log', join(bundle, 'runtime.log'), '--log-format', 'json'];
   return { path: runtime.path, args: ['--root', state, ...log, ...run], env };
+}
+
+/** runc gives users without an entry in passwd the root as their home, crun gives them none. */
+function giveHome({ process: step, root }: OciSpec): void {
+  if (step.env.some((entry) => entry.startsWith('HOME='))) return;
+  step.env.push(`HOME=${homeOf(root.path, step.user.uid)}`);
 }
 
 /**
