@@ -156,6 +156,8 @@ export interface CacheExportOptions {
   mode: CacheExportMode;
   compression: CompressionConfig;
   signal?: AbortSignal;
+  /** Told of results that cannot be had; they are left out. */
+  warn?: (message: string) => void;
 }
 
 /** An export that is ready to be written by a backend: `config` names only blobs that `blobs` has. */

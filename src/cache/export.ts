@@ -1,6 +1,7 @@
 /** The export walk: from the edges of a solved build to a cache config (BuildKit solver/exporter.go, v0.32.2). */
 import type { Remote } from '../content/contract.ts';
-import type { SnapshotStore } from '../snapshots/contract.ts';
+import { CairnError } from '../errors/error.ts';
+import type { Snapshot, SnapshotStore } from '../snapshots/contract.ts';
 import { Chains, type ChainLink, type ChainRecord } from './chains.ts';
 import { remoteResult, toCacheConfig, type RemoteResult } from './config.ts';
 import type { CacheExportOptions, ExportedCache, ExportNode, KeyId, KeySource } from './contract.ts';
@@ -72,17 +73,25 @@ class ExportWalk {
       const loaded = await result.load();
       if (loaded === undefined) continue;
       if (loaded.snapshot === undefined || loaded.snapshot.layers.length === 0) return undefined;
-      const remote: Remote | undefined = await this.#snapshots.remote(
-        loaded.snapshot,
-        this.#options.compression,
-        {
-          existingOnly: depth === 'existing',
-          ...(this.#options.signal === undefined ? {} : { signal: this.#options.signal }),
-        },
-      );
+      const remote = await this.#remote(loaded.snapshot, depth);
       return remote && remote.descriptors.length > 0 ? remoteResult(result.createdAt, remote) : undefined;
     }
     return undefined;
+  }
+
+  /** A layer that cannot be read or made costs its result, not the export. */
+  async #remote(snapshot: Snapshot, depth: Depth): Promise<Remote | undefined> {
+    const { compression, signal, warn } = this.#options;
+    try {
+      return await this.#snapshots.remote(snapshot, compression, {
+        existingOnly: depth === 'existing',
+        ...(signal === undefined ? {} : { signal }),
+      });
+    } catch (error) {
+      if (signal?.aborted === true || !(error instanceof CairnError)) throw error;
+      warn?.(`a result is left out of the exported cache: ${error.message}`);
+      return undefined;
+    }
   }
 
   /** Other chains that lead to the same keys: of earlier builds, and of caches that were imported. */

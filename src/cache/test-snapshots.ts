@@ -57,6 +57,8 @@ export function testSnapshots(): TestSnapshots {
     get: (id) => all.get(id),
     usable: (snapshot) => all.has(snapshot.id),
     touch() {},
+    forgetProvider: unsupported,
+    fetch: unsupported,
     fromLayers(layers) {
       for (const layer of layers) providers.set(layer.diffID, layer);
       return Promise.resolve(make(...layers.map((layer) => layer.diffID)));

@@ -1,28 +1,22 @@
 /** One build: the frontend makes LLB, the solver decides and runs its vertices, the exporters write the result. */
-import type {
-  FrontendRef,
-  FrontendResult,
-  FrontendWarning,
-  Gateway,
-} from '../frontend/dockerfile/contract.ts';
-import { CairnError } from '../errors/error.ts';
-import type { ExportRef } from '../exporters/contract.ts';
-import { loadDefinition } from '../llb/definition.ts';
-import type { Edge } from '../llb/graph.ts';
+import type { FrontendResult, FrontendWarning, Gateway } from '../frontend/dockerfile/contract.ts';
 import type { Definition } from '../llb/gen/ops_pb.js';
 import { hostPlatform } from '../llb/platform.ts';
 import { createOpResolver } from '../ops/resolve.ts';
 import type { ProgressSink } from '../progress/events.ts';
 import { createRegistryClient } from '../registry/client.ts';
-import type { Snapshot } from '../snapshots/contract.ts';
 import type { SolveSession } from '../solver/contract.ts';
 import { createSourceResolver } from '../sources/resolver.ts';
-import type { BuildClient, BuildRequest, BuildResult, StepReport } from './contract.ts';
-import { checkEntitlements } from './entitlements.ts';
-import { prepareExports, runExports } from './exports.ts';
+import { prepareCacheExports } from './cache_exports.ts';
+import { prepareCacheImports } from './cache_imports.ts';
+import type { BuildClient, BuildRequest, BuildResult } from './contract.ts';
+import { exportAll, exportFailed } from './export_all.ts';
+import { prepareExports } from './exports.ts';
 import { createGateway } from './gateway.ts';
 import type { EngineServices } from './services.ts';
+import { loadEdges, solveRefs } from './solve_refs.ts';
 import { SourceLocations } from './source_locations.ts';
+import { StepReports } from './step_reports.ts';
 
 export interface BuildContext {
   services: EngineServices;
@@ -38,13 +32,18 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
   const locations = new SourceLocations();
   const registry = createRegistryClient({ credentials: client, hosts: services.hosts });
   const sources = createSourceResolver({ ...services, registry, client });
-  const session = services.solver.session({
-    resolveOp: createOpResolver({ ...services, sources, secrets: client }),
-    local: services.keys,
-    imports: [],
-    progress,
-    signal,
-  });
+  const imports = await prepareCacheImports(context, registry);
+  const caches = await prepareCacheExports(context);
+  const openSession = (): SolveSession =>
+    services.solver.session({
+      resolveOp: createOpResolver({ ...services, sources, secrets: client }),
+      local: services.keys,
+      imports: imports.sources,
+      progress,
+      signal,
+    });
+  let session = openSession();
+  const steps = new StepReports();
   let warnings = 0;
   const gateway = createGateway({
     opts: request.frontendAttrs,
@@ -73,15 +72,31 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
       };
     }
     const exporters = await prepareExports(context, registry);
+    imports.start();
     const frontend =
       request.definition === undefined ? await runFrontend(gateway) : ready(request.definition);
     for (const ref of frontend.refs) if (ref.definition !== undefined) locations.add(ref.definition);
-    const refs = await solveRefs(frontend.refs, session, request.entitlements);
-    const metadata = await runExports(exporters, refs, context);
-    return { metadata, steps: reports(session), warnings };
+    const edges = loadEdges(frontend.refs, request.entitlements);
+    for (;;) {
+      try {
+        const solved = await solveRefs(frontend.refs, edges, session);
+        const metadata = await exportAll({ solved, session, exporters, caches, registry }, context);
+        return { metadata, steps: steps.of(session), warnings };
+      } catch (error) {
+        // What a cache promised and did not keep is built: the steps that are done are in the local store.
+        if (signal.aborted || !imports.lose(error)) {
+          await exportFailed(session, caches, context, registry);
+          throw error;
+        }
+        steps.add(session);
+        await session.close();
+        session = openSession();
+      }
+    }
   } catch (error) {
     throw locations.attach(error);
   } finally {
+    imports.close();
     await session.close();
     sources.close();
     registry.close();
@@ -113,37 +128,6 @@ function ready(definition: Definition): Pick<FrontendResult, 'refs'> {
   return { refs: [{ platform, definition, imageConfig }] };
 }
 
-/** All platforms side by side; the solver shares what they have in common. */
-async function solveRefs(
-  refs: FrontendRef[],
-  session: SolveSession,
-  allowed: readonly string[],
-): Promise<ExportRef[]> {
-  const edges = refs.map(({ definition }) =>
-    definition === undefined ? undefined : loadDefinition(definition),
-  );
-  for (const edge of edges) if (edge !== undefined) checkEntitlements(edge.vertex, allowed);
-  return Promise.all(
-    refs.map(async (ref, index) => {
-      const edge = edges[index];
-      const snapshot = edge === undefined ? undefined : await solveToSnapshot(edge, session);
-      const { definition: _, sourceDateEpoch, ...rest } = ref;
-      return {
-        ...rest,
-        snapshot,
-        ...(sourceDateEpoch === undefined ? {} : { sourceDateEpoch: Number(sourceDateEpoch) }),
-      };
-    }),
-  );
-}
-
-async function solveToSnapshot(edge: Edge, session: SolveSession): Promise<Snapshot | undefined> {
-  const tree = await session.result(edge);
-  if (tree?.kind === 'host')
-    throw new CairnError('the result of a build cannot be a local directory', { code: 'UNSUPPORTED' });
-  return tree;
-}
-
 function forwardWarning(progress: ProgressSink, warning: FrontendWarning): void {
   const { vertex, level, message, detail, url, source, ranges } = warning;
   progress.warning({
@@ -155,14 +139,4 @@ function forwardWarning(progress: ProgressSink, warning: FrontendWarning): void 
     ...(source === undefined ? {} : { source }),
     ranges,
   });
-}
-
-function reports(session: SolveSession): StepReport[] {
-  return session.decisions.map(({ vertex, status, cache, reason }) => ({
-    vertex: vertex.digest,
-    name: vertex.name,
-    status,
-    ...(cache === undefined ? {} : { cache }),
-    reason,
-  }));
 }

@@ -10,7 +10,10 @@ import type { Definition } from '../llb/gen/ops_pb.js';
  * The one door to whoever asked for the build: context files, credentials, secrets, agents, places for output.
  * No other part opens a context path, reads a docker config or asks a credential helper.
  */
-export interface BuildClient extends CredentialSource, ContextSource, SecretSource, OutputTarget {}
+export interface BuildClient extends CredentialSource, ContextSource, SecretSource, OutputTarget {
+  /** The absolute path of a directory of local caches; need not be there yet. */
+  cacheDirectory(path: string): string;
+}
 
 /** `type=…,key=value,…` of -o, --cache-to and --cache-from, checked by the CLI. */
 export interface TypedAttrs {
@@ -29,6 +32,8 @@ export interface BuildRequest {
   exports: TypedAttrs[];
   cacheTo: TypedAttrs[];
   cacheFrom: TypedAttrs[];
+  /** Unknown and malformed parameters of caches are ignored, as BuildKit does; default: they are errors. */
+  cacheLenient?: boolean;
   /** `network.host`, `security.insecure`. */
   entitlements: string[];
   /** `--call`: a subrequest instead of a build, e.g. `lint`; `check` true for --check's exit code. */

@@ -32,10 +32,11 @@ export interface EngineOptions {
   config?: string;
   env: NodeJS.ProcessEnv;
   /** Hears of what is odd but harmless; one line each. */
-  warn(message: string): void;
+  warn: (message: string) => void;
 }
 
 export interface EngineServices {
+  env: NodeJS.ProcessEnv;
   store: Store;
   content: LeasingContentStore;
   pool: JobPool;
@@ -82,6 +83,7 @@ export async function openServices(options: EngineOptions): Promise<EngineServic
   let executor: Promise<Executor> | undefined;
   return {
     ...parts,
+    env,
     contentHasher: createContentHasher({ store, snapshots, pool }),
     keys: createLocalKeyStore(store, snapshots),
     solver: createSolver(),

@@ -1,4 +1,5 @@
 /** Contract of the exporters: a solved build in, images or files out. */
+import type { CompressionConfig } from '../content/contract.ts';
 import type { Snapshot } from '../snapshots/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import type { Platform } from '../llb/gen/ops_pb.js';
@@ -35,11 +36,17 @@ export interface OutputTarget {
 export interface ExportContext {
   readonly signal: AbortSignal;
   readonly progress: VertexProgress;
+  /** To be called when all layers have their blobs: others who want those then find them. */
+  readonly layersReady?: () => void;
 }
 
 export interface Exporter {
   /** `exporting to image`, `exporting to client directory` …: the vertex name that BuildKit prints. */
   readonly name: string;
+  /** Of the layers of an image; undefined: it writes none. */
+  readonly compression?: CompressionConfig;
+  /** What it writes goes to the client as it is made, and cannot be taken back. */
+  readonly streams: boolean;
   /** @returns the response metadata: `containerimage.digest`, `containerimage.descriptor`, `image.name` … */
   export(input: ExportInput, context: ExportContext): Promise<Record<string, string>>;
 }

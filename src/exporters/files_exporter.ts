@@ -48,6 +48,7 @@ export function createLocalExporter(
   attributes.finish();
   return {
     name: 'exporting to client directory',
+    streams: true,
     async export(input, context) {
       const trees = await exportTrees(services.snapshots, input, options, context);
       const args: TreeCopyArgs = {
@@ -104,6 +105,7 @@ export function createTarExporter(
   attributes.finish();
   return {
     name: 'exporting to client tarball',
+    streams: true,
     async export(input, context) {
       if (options.split === false && input.refs.length > 1) {
         throw new CairnError('the tar exporter cannot put several platforms into one directory', {

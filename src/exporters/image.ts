@@ -131,6 +131,7 @@ async function exportLayers(
     }),
   );
   done();
+  context.layersReady?.();
   return layers;
 }
 

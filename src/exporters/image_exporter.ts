@@ -35,6 +35,8 @@ export function createImageExporter(attributes: Attributes, services: ImageExpor
 
   return {
     name: 'exporting to image',
+    compression: options.compression,
+    streams: false,
     async export(input, context) {
       const image = await assembleImage(services, input, options, context);
       const names = [...options.names];

@@ -45,6 +45,8 @@ export function createLayoutExporter(
 
   return {
     name: `exporting to ${variant} image format`,
+    compression: options.compression,
+    streams: true,
     async export(input, context) {
       if (variant === 'docker' && input.refs.some((ref) => ref.platformId !== undefined)) {
         throw new CairnError('docker exporter does not currently support exporting manifest lists', {

@@ -153,6 +153,10 @@ export interface SnapshotStore {
     compression: CompressionConfig,
     options?: { existingOnly?: boolean; progress?: VertexProgress; signal?: AbortSignal },
   ): Promise<Remote | undefined>;
+  /** Reads what is only remote: afterwards each layer has its files or a blob in the content store. */
+  fetch(snapshot: Snapshot, options?: { progress?: VertexProgress; signal?: AbortSignal }): Promise<void>;
+  /** A blob cannot be read where fromLayers() was told: layers that are nowhere else are lost from now on. */
+  forgetProvider(blob: Digest): void;
   /** True when every layer can be used: a directory, a local blob or a provider in this process. */
   usable(snapshot: Snapshot): boolean;
   usage(): SnapshotUsage[];

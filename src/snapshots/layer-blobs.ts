@@ -51,6 +51,10 @@ export class LayerBlobs implements BlobProvider {
     if (provider !== this) this.#providers.set(blob.digest, provider);
   }
 
+  forget(blob: Digest): void {
+    this.#providers.delete(blob);
+  }
+
   /** Reads from the content store where the blob is there, else from the remembered provider. */
   read(
     blob: Descriptor,

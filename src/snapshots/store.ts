@@ -226,6 +226,21 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     };
   }
 
+  async fetch(
+    snapshot: Snapshot,
+    options: { progress?: VertexProgress; signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { blobs } = this.#parts;
+    const elsewhere = snapshot.layers.filter(
+      ({ id }) => this.#records.directories(id).length === 0 && blobs.available(id).length > 0,
+    );
+    await Promise.all(elsewhere.map(({ id }) => blobs.fetch(id, options)));
+  }
+
+  forgetProvider(blob: Digest): void {
+    this.#parts.blobs.forget(blob);
+  }
+
   usable(snapshot: Snapshot): boolean {
     const format = rememberedFormat(this.#parts);
     // Nothing was tried yet, so nothing was unpacked: whatever has blobs can be.

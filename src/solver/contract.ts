@@ -25,6 +25,8 @@ export interface SolveSession {
   result(edge: Edge): Promise<Tree | undefined>;
   /** The records of an edge that was solved, for exportCache(). */
   exportNode(edge: Edge): Promise<ExportNode>;
+  /** The topmost edges that have a result, when the build failed: for exportCache(). */
+  finishedNodes(): Promise<ExportNode[]>;
   /** In the order in which the vertices were decided. */
   readonly decisions: readonly Decision[];
   /** Cancels what is still going on, waits for it, and lets go of results. */

@@ -64,6 +64,11 @@ export class EdgeState {
     return (this.#result ??= this.#solve());
   }
 
+  /** It has a result. */
+  get finished(): boolean {
+    return this.#used !== undefined;
+  }
+
   exportNode(): Promise<ExportNode> {
     return (this.#node ??= this.#makeNode());
   }

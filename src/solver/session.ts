@@ -60,6 +60,16 @@ class Session implements SolveSession, SolveContext {
     return this.#edge(edge).exportNode();
   }
 
+  async finishedNodes(): Promise<ExportNode[]> {
+    const finished = [...this.#edges.values()].filter((edge) => edge.finished);
+    const needed = new Set(finished.flatMap((edge) => edge.state.inputs));
+    const nodes = await Promise.allSettled(
+      finished.filter((edge) => !needed.has(edge)).map((edge) => edge.exportNode()),
+    );
+    // An edge whose keys were never asked for, because the build stopped, has nothing to be found by.
+    return nodes.flatMap((node) => (node.status === 'fulfilled' ? [node.value] : []));
+  }
+
   async close(): Promise<void> {
     this.#stop.abort();
     await this.#settled();

@@ -120,6 +120,7 @@ function clientOf({ localDirectory }: SolveEnvironment): BuildClient {
     sshSocket: async () => undefined,
     file: none,
     directory: none,
+    cacheDirectory: none,
   };
 }
 

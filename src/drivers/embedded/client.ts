@@ -40,6 +40,7 @@ export function createEmbeddedClient(inputs: ClientInputs, env: NodeJS.ProcessEn
       const path = inputs.ociLayouts[id];
       return path === undefined ? undefined : resolve(path);
     },
+    cacheDirectory: (path) => resolve(path),
     upload: (id) => {
       const path = inputs.uploads[id];
       return path === undefined ? undefined : createReadStream(path);

@@ -1,0 +1,168 @@
+/** `--cache-to`: the records of a build, exported to every entry side by side. */
+import type { CacheEntry } from '../cache/backends/contract.ts';
+import { cacheEntry } from '../cache/backends/create.ts';
+import type { CacheExportMode, ExportedCache, ExportNode } from '../cache/contract.ts';
+import type { CompressionConfig } from '../content/contract.ts';
+import { CairnError, messageOf } from '../errors/error.ts';
+import type { VertexProgress } from '../progress/events.ts';
+import { runVertex, startStatus } from '../progress/vertex.ts';
+import type { RegistryClient } from '../registry/contract.ts';
+import type { Snapshot } from '../snapshots/contract.ts';
+import type { BuildContext } from './build.ts';
+import { backendContext, warner } from './cache_context.ts';
+import type { TypedAttrs } from './contract.ts';
+
+export interface CacheExports {
+  /** The records go into the image, too. */
+  readonly inline: boolean;
+  readonly entries: readonly CacheEntry[];
+}
+
+/**
+ * Checks every entry; nothing is connected to.
+ * @throws CairnError USAGE
+ */
+export async function prepareCacheExports({ request }: BuildContext): Promise<CacheExports> {
+  const entries: CacheEntry[] = [];
+  const seen = new Set<string>();
+  const duplicates = new Set<string>();
+  let inline = false;
+  for (const each of request.cacheTo) {
+    const entry = await cacheEntry(each, 'to', { lenient: request.cacheLenient === true });
+    if (each.type === 'inline') {
+      inline = true;
+      continue;
+    }
+    const key = targetOf(each);
+    if (seen.has(key)) duplicates.add(each.type);
+    seen.add(key);
+    entries.push(entry);
+  }
+  if (duplicates.size > 0) {
+    throw new CairnError(`duplicate cache exports [${[...duplicates].join(' ')}]`, {
+      code: 'USAGE',
+      hint: 'two exports to one place would overwrite each other: leave one out',
+    });
+  }
+  return { inline, entries };
+}
+
+/** What BuildKit takes for the same export: a registry's reference, of others everything that is said. */
+function targetOf({ type, attrs }: TypedAttrs): string {
+  if (type === 'registry' && attrs['ref'] !== undefined) return attrs['ref'];
+  return JSON.stringify([type, ...Object.entries(attrs).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
+}
+
+/**
+ * Exports to all entries. A failure is a warning, unless the entry says `ignore-error=false`.
+ *
+ * @param nodes of the edges that the build is about
+ * @returns response metadata; of two entries that say the same thing the later counts, as with BuildKit
+ * @throws the failure of an entry that must not fail
+ */
+export async function runCacheExports(
+  entries: readonly CacheEntry[],
+  nodes: () => Promise<readonly ExportNode[]>,
+  context: BuildContext,
+  registry: RegistryClient,
+): Promise<Record<string, string>> {
+  if (entries.length === 0) return {};
+  const prepared = new PreparedCaches(nodes, context);
+  const results = await Promise.all(
+    entries.map(async (entry) => {
+      try {
+        return await runVertex(context.progress, entry.vertexName, (vertex) =>
+          exportTo(entry, prepared, { ...context, vertex, registry }),
+        );
+      } catch (error) {
+        if (context.signal.aborted || entry.common.ignoreError === false) throw error;
+        warner(context.progress)(`cache ${entry.name} was not exported: ${messageOf(error)}`);
+        return {};
+      }
+    }),
+  );
+  return Object.assign({}, ...results) as Record<string, string>;
+}
+
+interface OneExport extends BuildContext {
+  vertex: VertexProgress;
+  registry: RegistryClient;
+}
+
+async function exportTo(
+  entry: CacheEntry,
+  prepared: PreparedCaches,
+  context: OneExport,
+): Promise<Record<string, string>> {
+  const warn = warner(context.progress);
+  const timeout = AbortSignal.timeout(entry.common.timeout);
+  const signal = AbortSignal.any([context.signal, timeout]);
+  try {
+    const { publishCache } = await import('../cache/backends/publish.ts');
+    // First of all: what may not be written is known before layers are compressed for it.
+    const backend = await entry.open(backendContext(context, context.registry, warn));
+    await backend.names(signal);
+    const done = startStatus(context.vertex, 'preparing build cache for export');
+    const cache = await prepared.get(entry.common.mode, entry.common.compression);
+    signal.throwIfAborted();
+    done();
+    return await publishCache(cache, { entry, backend, progress: context.vertex, signal, warn });
+  } catch (error) {
+    if (!timeout.aborted || context.signal.aborted) throw error;
+    throw new CairnError(`the export was not finished within ${entry.common.timeout / 1000} s`, {
+      code: 'TIMEOUT',
+      hint: 'raise timeout= of the --cache-to entry',
+      cause: error,
+    });
+  }
+}
+
+/** The records of the build, gathered once for each mode and compression. */
+class PreparedCaches {
+  readonly #nodes: () => Promise<readonly ExportNode[]>;
+  readonly #context: BuildContext;
+  readonly #caches = new Map<string, Promise<ExportedCache>>();
+
+  constructor(nodes: () => Promise<readonly ExportNode[]>, context: BuildContext) {
+    this.#nodes = nodes;
+    this.#context = context;
+  }
+
+  get(mode: CacheExportMode, compression: CompressionConfig): Promise<ExportedCache> {
+    const key = JSON.stringify([mode, compression]);
+    let cache = this.#caches.get(key);
+    if (cache === undefined) this.#caches.set(key, (cache = this.#make(mode, compression)));
+    return cache;
+  }
+
+  async #make(mode: CacheExportMode, compression: CompressionConfig): Promise<ExportedCache> {
+    const { exportCache } = await import('../cache/export.ts');
+    const { services, signal, progress } = this.#context;
+    return exportCache(await this.#nodes(), services.snapshots, {
+      mode,
+      compression,
+      signal,
+      warn: warner(progress),
+    });
+  }
+}
+
+/**
+ * The records of one platform for an image whose layers are in `compression`; undefined: none fits into it.
+ * @param node of the platform's edge
+ */
+export async function inlineCache(
+  node: ExportNode,
+  snapshot: Snapshot,
+  compression: CompressionConfig,
+  { services, signal, progress }: BuildContext,
+): Promise<Uint8Array | undefined> {
+  const { exportCache } = await import('../cache/export.ts');
+  const { inlineRecords } = await import('../cache/inline.ts');
+  const { snapshots } = services;
+  const remote = await snapshots.remote(snapshot, compression, { signal });
+  const layers = remote?.descriptors.map(({ digest }) => digest) ?? [];
+  const options = { mode: 'min', compression, signal, warn: warner(progress) } as const;
+  const records = inlineRecords(await exportCache([node], snapshots, options), layers);
+  return records && new TextEncoder().encode(JSON.stringify(records));
+}
