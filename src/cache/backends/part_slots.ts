@@ -34,7 +34,7 @@ export interface PartsOptions<T> {
   /** Fires when a part failed, too. */
   signal: AbortSignal;
   /** Sends a part; `index` counts from 0. Called for several parts at once. */
-  send(part: Uint8Array, index: number, signal: AbortSignal): Promise<T>;
+  send: (part: Uint8Array, index: number, signal: AbortSignal) => Promise<T>;
 }
 
 /**

@@ -22,7 +22,7 @@ export async function* resumedRead(options: ResumedReadOptions): AsyncGenerator<
   const { end, signal } = options;
   let position = options.start;
   let since = position;
-  for (let resumes = 0; position < end; ) {
+  for (let resumes = 0; position < end;) {
     const body = await options.open(position);
     let broken: unknown;
     const chunks = body[Symbol.asyncIterator]();

@@ -19,9 +19,9 @@ export interface ListedPage {
 
 export interface ObjectQueries {
   /** A page of the listing that begins at `name` or before; undefined: we may not, or cannot, list. */
-  list(name: string): Promise<ListedPage | undefined>;
+  list: (name: string) => Promise<ListedPage | undefined>;
   /** Asks for one object. */
-  head(name: string): Promise<StoredObject | undefined>;
+  head: (name: string) => Promise<StoredObject | undefined>;
 }
 
 /** For fewer names a listing is not worth its price. */

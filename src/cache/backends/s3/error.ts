@@ -1,0 +1,80 @@
+/** What S3 and its client throw, as errors of ours. */
+import type { S3ServiceException } from '@aws-sdk/client-s3';
+import { CairnError, messageOf, type ErrorCode } from '../../../errors/error.ts';
+import { canceled } from '../../../registry/cancel.ts';
+import { MAX_ERROR_CHARACTERS } from '../limits.ts';
+
+/** An answer of the service: the words of its error and the status. */
+export class S3Error extends CairnError {
+  /** As `NoSuchKey`; for answers without a body what stands for the status. */
+  readonly reason: string;
+  /** HTTP status; 0: there was no answer. */
+  readonly status: number;
+
+  constructor(
+    message: string,
+    options: { code: ErrorCode; hint?: string | undefined; cause: unknown; reason: string; status: number },
+  ) {
+    super(message, options);
+    this.name = 'S3Error';
+    this.reason = options.reason;
+    this.status = options.status;
+  }
+}
+
+const HINTS: Readonly<Record<string, string>> = {
+  NoSuchBucket: 'create the bucket, or correct bucket=',
+  InvalidAccessKeyId: 'the service does not know this access_key_id',
+  SignatureDoesNotMatch: 'check secret_access_key, region and endpoint_url',
+  ExpiredToken: 'the credentials have expired; a profile or a role renews them by itself',
+  InvalidToken: 'check session_token',
+  RequestTimeTooSkewed: 'correct the clock of this machine',
+  PermanentRedirect: 'the bucket is in another region: correct region=',
+  AuthorizationHeaderMalformed: 'the bucket is in another region: correct region=',
+  CredentialsProviderError:
+    'give access_key_id and secret_access_key, or credentials in a place where the aws command finds them',
+};
+
+/**
+ * @param doing what was tried: `read s3://bucket/key`
+ * @param signal of the request: when it has fired, its reason is the error
+ */
+export function s3Error(error: unknown, doing: string, signal?: AbortSignal): CairnError {
+  if (error instanceof CairnError) return error;
+  if (signal?.aborted === true) return canceled(signal);
+  const { name, $metadata } = error as Partial<S3ServiceException>;
+  const status = $metadata?.httpStatusCode ?? 0;
+  const known = name !== undefined && !/^(Error|Unknown|UnknownError|\d+)$/.test(name);
+  const reason = known ? name : status === 0 ? 'Error' : `HTTP ${status}`;
+  const text = messageOf(error).slice(0, MAX_ERROR_CHARACTERS);
+  const told = text === '' || text === reason || /^(UnknownError|Unknown|\d+)$/.test(text) ? '' : `: ${text}`;
+  return new S3Error(`failed to ${doing}: ${reason}${told}`, {
+    code: codeOf(reason, status),
+    hint: hintOf(reason, error),
+    cause: error,
+    reason,
+    status,
+  });
+}
+
+function codeOf(reason: string, status: number): ErrorCode {
+  if (reason === 'CredentialsProviderError') return 'DENIED';
+  if (reason === 'TimeoutError') return 'TIMEOUT';
+  if (status === 404) return 'NOT_FOUND';
+  if (status === 401 || status === 403 || reason === 'ExpiredToken' || reason === 'InvalidToken')
+    return 'DENIED';
+  if (status === 301 || status === 307 || reason === 'AuthorizationHeaderMalformed') return 'USAGE';
+  return 'UNAVAILABLE';
+}
+
+function hintOf(reason: string, error: unknown): string | undefined {
+  const { $response } = error as Partial<S3ServiceException>;
+  const region = $response?.headers['x-amz-bucket-region'];
+  const hint = HINTS[reason];
+  return hint?.includes('region=') === true && region !== undefined ? `${hint}${region}` : hint;
+}
+
+/** True when the object is not there. Not so for a bucket that is not there. */
+export function isMissing(error: unknown): boolean {
+  return error instanceof S3Error && error.status === 404 && error.reason !== 'NoSuchBucket';
+}
