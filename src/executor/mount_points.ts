@@ -19,6 +19,8 @@ export function makeMountPoints(root: string, mounts: readonly OciMount[]): void
     if (exists(place)) continue;
     const directory = type !== 'bind' || statSync(source).isDirectory();
     makeDirectories(directory ? place : dirname(place), ROOT);
+    // Runtimes give a tmpfs the mode of what it covers; where nothing was there it has its own.
+    if (type === 'tmpfs') chmodSync(place, 0o1777);
     if (directory) continue;
     writeFileSync(place, '');
     chmodSync(place, 0o755);

@@ -74,8 +74,10 @@ export async function prepareMounts(
       case 'secret': {
         const noexec = (source.mode & 0o111) === 0;
         mkdirSync(place, { mode: 0o711 });
-        mount('tmpfs', place, 'tmpfs', MS_NODEV | MS_NOSUID | (noexec ? MS_NOEXEC : 0), 'mode=0711');
+        mount('tmpfs', place, 'tmpfs', MS_NODEV | MS_NOSUID | (noexec ? MS_NOEXEC : 0));
         cleanup.add(() => umount2(place, MNT_DETACH));
+        // Not as an option of the mount, which the step would see.
+        chmodSync(place, 0o711);
         const file = join(place, 'secret');
         writeFileSync(file, source.data, { mode: 0o600 });
         chownSync(file, source.uid, source.gid);

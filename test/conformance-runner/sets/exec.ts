@@ -1,6 +1,7 @@
 /**
  * The set `exec`: what a RUN step sees inside its container, compared with what it saw in BuildKit's. Built by
- * the program itself, with a registry of the directory's base images.
+ * the program itself, with a registry of the directory's base images, and by runc where it is there: BuildKit runs
+ * steps by runc, and runtimes differ in what they show of mounts.
  */
 import {
   existsSync,
@@ -81,16 +82,19 @@ async function runCase(dir: string, name: string): Promise<string | undefined> {
     const context = join(work, 'context');
     makeContext(context, join(source, 'context'), spec.contextFiles ?? []);
     const output = join(work, 'out');
-    const { code, stderr } = await cairn.run([
-      'build',
-      '--progress=plain',
-      '-f',
-      join(source, 'Dockerfile'),
-      ...flagsOf(spec, work),
-      '--output',
-      `type=local,dest=${output}`,
-      context,
-    ]);
+    const { code, stderr } = await cairn.run(
+      [
+        'build',
+        '--progress=plain',
+        '-f',
+        join(source, 'Dockerfile'),
+        ...flagsOf(spec, work),
+        '--output',
+        `type=local,dest=${output}`,
+        context,
+      ],
+      hasRunc() ? { env: { CAIRN_RUNTIME: 'runc' } } : {},
+    );
     if (code !== 0) return `the build failed:\n${stderr}`;
     const varying = new Set(expected.filesThatVaryBetweenRuns);
     const known = (files: ExpectedFile[]) =>
@@ -104,6 +108,10 @@ async function runCase(dir: string, name: string): Promise<string | undefined> {
   } finally {
     rmSync(work, { recursive: true, force: true });
   }
+}
+
+function hasRunc(): boolean {
+  return (process.env['PATH'] ?? '').split(':').some((directory) => existsSync(join(directory, 'runc')));
 }
 
 /** Cases beside the golden data bring no images of their own. */
