@@ -12,7 +12,7 @@ const ROOT = { uid: 0, gid: 0 };
  * left to the runtime, which sees that mount.
  */
 export function makeMountPoints(root: string, mounts: readonly OciMount[]): void {
-  for (const { destination, type, source } of mounts) {
+  for (const { destination, type, source, options } of mounts) {
     const covered = mounts.some((other) => destination.startsWith(`${other.destination}/`));
     if (covered || destination === '/') continue;
     const place = rootPath(root, destination);
@@ -20,7 +20,8 @@ export function makeMountPoints(root: string, mounts: readonly OciMount[]): void
     const directory = type !== 'bind' || statSync(source).isDirectory();
     makeDirectories(directory ? place : dirname(place), ROOT);
     // Runtimes give a tmpfs the mode of what it covers; where nothing was there it has its own.
-    if (type === 'tmpfs') chmodSync(place, 0o1777);
+    const ownMode = type === 'tmpfs' && !options.some((option) => option.startsWith('mode='));
+    if (ownMode) chmodSync(place, 0o1777);
     if (directory) continue;
     writeFileSync(place, '');
     chmodSync(place, 0o755);
