@@ -11,6 +11,9 @@ import { parseUsageFilters } from './usage_filter.ts';
 /** Builds that follow each other closely do not each look for garbage. */
 const COLLECTION_INTERVAL_MS = 60_000;
 
+/** What can be collected: snapshots, and what the engine adds to them. */
+export type Collectable = Pick<SnapshotStore, 'get' | 'usage' | 'delete'>;
+
 export interface PruneOptions {
   signal?: AbortSignal;
   /** Told of each record that was deleted. */
@@ -20,7 +23,7 @@ export interface PruneOptions {
 
 /** What `du` lists. @throws CairnError USAGE for a filter that cannot be read */
 export function diskUsage(
-  snapshots: SnapshotStore,
+  snapshots: Collectable,
   filters: readonly string[] = [],
   unusedFor = 0,
 ): SnapshotUsage[] {
@@ -40,7 +43,7 @@ export function diskUsage(
  */
 export async function prune(
   store: Store,
-  snapshots: SnapshotStore,
+  snapshots: Collectable,
   rules: readonly PruneRule[],
   options: PruneOptions = {},
 ): Promise<number> {
@@ -56,7 +59,7 @@ export async function prune(
 /** To be called when a build is done; does nothing when another collection began within a minute. */
 export async function collectAfterBuild(
   store: Store,
-  snapshots: SnapshotStore,
+  snapshots: Collectable,
   settings: GcSettings,
   signal?: AbortSignal,
 ): Promise<number> {
@@ -80,14 +83,14 @@ function claim(store: Store): boolean {
 
 class Pass {
   readonly #store: Store;
-  readonly #snapshots: SnapshotStore;
+  readonly #snapshots: Collectable;
   readonly #rule: PruneRule;
   readonly #options: PruneOptions;
   readonly #records = new Map<string, SnapshotUsage>();
   /** How many others need a record. */
   readonly #children = new Map<string, number>();
 
-  constructor(store: Store, snapshots: SnapshotStore, rule: PruneRule, options: PruneOptions) {
+  constructor(store: Store, snapshots: Collectable, rule: PruneRule, options: PruneOptions) {
     this.#store = store;
     this.#snapshots = snapshots;
     this.#rule = rule;

@@ -23,7 +23,7 @@ export function releaseSnapshots(store: Store, ids: readonly string[]): void {
 }
 
 /** What killed processes left behind: results without snapshot, keys without result that lead nowhere. */
-export function sweepKeys(store: Store, snapshots: SnapshotStore): void {
+export function sweepKeys(store: Store, snapshots: Pick<SnapshotStore, 'get'>): void {
   const { db } = store;
   const gone = db
     .prepare(`SELECT DISTINCT snapshot FROM cache_result WHERE snapshot != ''`)

@@ -3,6 +3,7 @@ import { collectAfterBuild } from '../cache/collect.ts';
 import { messageOf } from '../errors/error.ts';
 import type { Builder } from './contract.ts';
 import { runBuild } from './build.ts';
+import { withCacheMounts } from './records.ts';
 import { openServices, type EngineOptions } from './services.ts';
 
 /** @throws CairnError STORE, USAGE */
@@ -12,7 +13,12 @@ export async function createEngine(options: EngineOptions): Promise<Builder> {
     async build(request, client, progress, signal) {
       const result = await runBuild({ services, request, client, progress, signal });
       try {
-        await collectAfterBuild(services.store, services.snapshots, {}, signal);
+        await collectAfterBuild(
+          services.store,
+          withCacheMounts(services.store, services.snapshots),
+          {},
+          signal,
+        );
       } catch (error) {
         // The build is done; what could not be collected now is for the next time.
         options.warn(`collecting the store failed: ${messageOf(error)}`);
