@@ -113,4 +113,10 @@ async function main(argv: string[]): Promise<void> {
   }
 }
 
+// A reader that went away (`cairn du | head`) ends the command quietly, as it does other programs.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 await main(process.argv.slice(2));

@@ -18,6 +18,8 @@ export interface PreparedBuild {
   request: BuildRequest;
   inputs: ClientInputs;
   call: Call | undefined;
+  /** Nothing was said about where the result goes. */
+  noOutput: boolean;
   dockerfileName: string;
   release(): void;
 }
@@ -108,6 +110,7 @@ export async function prepareBuild({
       outputs: exports.map((output) => output.place),
     },
     call,
+    noOutput: outputs.length === 0 && call === undefined,
     dockerfileName: contexts.dockerfileName,
     release: () => contexts.release(),
   };

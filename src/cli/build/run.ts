@@ -14,6 +14,10 @@ import { prepareBuild, type PreparedBuild } from './request.ts';
 import { printCall } from './call_output.ts';
 import { writeCacheReport } from './cache_report.ts';
 
+const NO_OUTPUT =
+  'WARNING: No output specified. Build result will only remain in the build cache. ' +
+  'To push result image into registry use --push or to load image into docker use --load\n';
+
 /** @returns the exit code @throws CairnError USAGE before anything is built */
 export async function runBuild(
   context: string,
@@ -30,6 +34,9 @@ export async function runBuild(
     stdin: process.stdin as AsyncIterable<Buffer>,
     stdoutIsTerminal: process.stdout.isTTY,
   });
+  if (prepared.noOutput && mode !== 'quiet' && mode !== 'none' && mode !== 'rawjson') {
+    process.stderr.write(NO_OUTPUT);
+  }
   const abort = new AbortController();
   const stop = (signal: NodeJS.Signals) => {
     if (abort.signal.aborted) process.exit(130);
