@@ -8,6 +8,7 @@ const BACKENDS: Readonly<Record<string, () => Promise<{ backend: BackendDefiniti
   local: () => import('./local.ts'),
   inline: () => import('./inline.ts'),
   s3: () => import('./s3.ts'),
+  gha: () => import('./gha.ts'),
 };
 
 /** @throws CairnError USAGE for an unknown type, UNSUPPORTED for inline on the side that it does not have */

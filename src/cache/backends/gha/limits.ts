@@ -1,0 +1,42 @@
+/** Every bound of the GitHub backend, by name. Times in milliseconds, sizes in bytes. */
+
+/** BuildKit's default of `timeout`. */
+export const DEFAULT_TIMEOUT_MS = 10 * 60_000;
+
+/** New entries that GitHub takes from one repository in {@link UPLOAD_WINDOW_MS}. */
+export const UPLOADS_PER_WINDOW = 200;
+export const UPLOAD_WINDOW_MS = 60_000;
+
+/** Pauses after a 429 that does not say how long to wait; they double (BuildKit's go-actions-cache has the same). */
+export const FIRST_THROTTLE_MS = 1000;
+export const MAX_THROTTLE_MS = 90_000;
+
+/** Requests about entries that run at once. */
+export const PARALLEL_CALLS = 8;
+/** Blobs up to this size are sent by one request, as they are read. */
+export const WHOLE_BYTES = 32 * 1024 * 1024;
+/** Larger ones in parts of this size; GitHub's own client sends parts of 32 MiB to v1, and of 64 MiB to v2. */
+export const PART_BYTES = 16 * 1024 * 1024;
+/** Parts of all blobs that are in memory, and on the way, at once. */
+export const PARTS_AT_ONCE = 6;
+
+/** How long we wait for somebody who has reserved the next number of an index, as BuildKit does. */
+export const RESERVED_WAIT_MS = 15_000;
+/** How long for those who have reserved blobs that we need. */
+export const RESERVED_BLOB_WAIT_MS = 30_000;
+export const RESERVED_POLL_MS = 2000;
+/** Numbers of an index that are tried in one publish. */
+export const MAX_INDEX_NUMBERS = 100;
+
+/** Longest key that GitHub takes, in characters. */
+export const MAX_KEY_LENGTH = 512;
+/** Answers of the service: a key and a URL. */
+export const MAX_ANSWER_BYTES = 64 * 1024;
+/** One page of the REST API's listing. */
+export const MAX_LISTING_BYTES = 4 * 1024 * 1024;
+export const LISTING_PAGE = 100;
+/** Pages of one listing: GitHub keeps at most some thousand entries. */
+export const MAX_LISTING_PAGES = 200;
+/** How much of an error's body is read, and how much of it is shown. */
+export const MAX_ERROR_BYTES = 16 * 1024;
+export const MAX_ERROR_TEXT = 500;
