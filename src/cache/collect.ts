@@ -12,7 +12,7 @@ import { parseUsageFilters } from './usage_filter.ts';
 const COLLECTION_INTERVAL_MS = 60_000;
 
 /** What can be collected: snapshots, and what the engine adds to them. */
-export type Collectable = Pick<SnapshotStore, 'get' | 'usage' | 'delete'>;
+export type Collectable = Pick<SnapshotStore, 'get' | 'usage' | 'delete' | 'sweep'>;
 
 export interface PruneOptions {
   signal?: AbortSignal;
@@ -53,7 +53,8 @@ export async function prune(
   } finally {
     sweepKeys(store, snapshots);
   }
-  return freed;
+  const all = rules.some((rule) => rule.all === true && (rule.keepDuration ?? 0) === 0);
+  return freed + (await snapshots.sweep({ all }));
 }
 
 /** To be called when a build is done; does nothing when another collection began within a minute. */

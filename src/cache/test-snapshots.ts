@@ -90,6 +90,7 @@ export function testSnapshots(): TestSnapshots {
       all.delete(id);
       return Promise.resolve(size);
     },
+    sweep: () => Promise.resolve(0),
     prepare: unsupported,
     view: unsupported,
     merge: unsupported,

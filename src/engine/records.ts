@@ -14,6 +14,7 @@ export function withCacheMounts(store: Store, snapshots: Collectable): Collectab
       for (const { id } of usages) mounts.add(id);
       return [...snapshots.usage(), ...usages];
     },
+    sweep: (options) => snapshots.sweep(options),
     async delete(id) {
       return mounts.has(id) ? (deleteCacheMount(store, id) ?? 0) : snapshots.delete(id);
     },

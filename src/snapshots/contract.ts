@@ -164,4 +164,6 @@ export interface SnapshotStore {
   touch(id: string): void;
   /** Deletes a snapshot that no other needs. @returns bytes freed */
   delete(id: string): Promise<number>;
+  /** Deletes files that no record refers to: killed processes leave some. `all`: also young blobs. @returns bytes freed */
+  sweep(options?: { all?: boolean }): Promise<number>;
 }

@@ -1,5 +1,5 @@
 /** Where the files of layers and snapshots are on disk, and how they come there whole. README.md has the layout. */
-import { chownSync, lstatSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chownSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Store } from '../store/contract.ts';
@@ -55,8 +55,11 @@ export class Directories {
     return { base, fs, work: join(base, 'work') };
   }
 
-  /** Gives a filled directory its name. When another process was faster, ours is thrown away: they are equal. */
-  async publish(base: string, format: Format, id: string): Promise<void> {
+  /**
+   * Gives a filled directory its name. To be called in the transaction that records it, where no record is there:
+   * what has the name already is then what a killed process left, or what is about to be discarded.
+   */
+  publish(base: string, format: Format, id: string): void {
     const final = dirname(this.path(format, id));
     this.#store.path('snapshots', format, id);
     rmSync(join(base, 'work'), { recursive: true, force: true });
@@ -65,7 +68,8 @@ export class Directories {
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       if (code !== 'ENOTEMPTY' && code !== 'EEXIST') throw error;
-      await this.remove(base);
+      renameSync(final, this.#store.tempPath('-removed'));
+      renameSync(base, final);
     }
   }
 
@@ -73,16 +77,29 @@ export class Directories {
     await rm(base, { recursive: true, force: true });
   }
 
-  /** Takes a finished directory away: at once by name, then file by file. */
-  async discard(format: Format, id: string): Promise<void> {
+  /**
+   * Takes the name from a finished directory. To be called in a transaction that sees no record of it.
+   * @returns where it is now, to be {@link remove}d; undefined: it was gone
+   */
+  retire(format: Format, id: string): string | undefined {
     const gone = this.#store.tempPath('-removed');
     try {
       renameSync(dirname(this.path(format, id)), gone);
+      return gone;
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
       throw error;
     }
-    await this.remove(gone);
+  }
+
+  /** Ids of the finished directories on disk, whether they are recorded or not. */
+  ids(format: Format): string[] {
+    try {
+      return readdirSync(join(this.#store.root, 'snapshots', format));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
   }
 
   /** Bytes on disk, synchronously. */

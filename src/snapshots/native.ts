@@ -58,8 +58,8 @@ export class NativeSnapshotter implements Snapshotter {
     return { mount: { kind: 'dir', path: fs, readonly: false }, base };
   }
 
-  async finish(active: ActiveDirectory, snapshot: string): Promise<string> {
-    await this.#parts.directories.publish(active.base, this.format, snapshot);
+  finish(active: ActiveDirectory, snapshot: string): string {
+    this.#parts.directories.publish(active.base, this.format, snapshot);
     return snapshot;
   }
 
@@ -87,7 +87,7 @@ export class NativeSnapshotter implements Snapshotter {
 
   /** On top of the tallest part of the stack that has a tree. */
   async #build(snapshot: Snapshot, options: FetchOptions): Promise<void> {
-    const { blobs, directories, jobs, records } = this.#parts;
+    const { blobs, directories, jobs, records, store } = this.#parts;
     const ids = snapshot.layers.map(({ id }) => id);
     let built = ids.length - 1;
     while (built > 0 && !this.#has(snapshotId(ids.slice(0, built)))) built--;
@@ -110,11 +110,13 @@ export class NativeSnapshotter implements Snapshotter {
       await extracting(`${sources.length} layers`, options, () =>
         jobs.run('snapshots.buildTree', args, signalOf(options)),
       );
-      await directories.publish(base, this.format, snapshot.id);
-      records.addDirectory(this.format, snapshot.id, false);
-    } catch (error) {
+      store.transaction(() => {
+        if (this.#has(snapshot.id)) return;
+        directories.publish(base, this.format, snapshot.id);
+        records.addDirectory(this.format, snapshot.id, false);
+      });
+    } finally {
       await directories.remove(base);
-      throw error;
     }
   }
 }

@@ -66,8 +66,8 @@ export class OverlaySnapshotter implements Snapshotter {
     return Promise.resolve({ mount, base });
   }
 
-  async finish(active: ActiveDirectory, _snapshot: string, layer: string): Promise<string> {
-    await this.#parts.directories.publish(active.base, this.format, layer);
+  finish(active: ActiveDirectory, _snapshot: string, layer: string): string {
+    this.#parts.directories.publish(active.base, this.format, layer);
     return layer;
   }
 
@@ -105,7 +105,7 @@ export class OverlaySnapshotter implements Snapshotter {
 
   /** Over the layers that it was made over: the same files come out whatever stack it is in now. */
   async #unpackLayer(id: string, digest: Digest, options: FetchOptions): Promise<void> {
-    const { blobs, directories, jobs, records } = this.#parts;
+    const { blobs, directories, jobs, records, store } = this.#parts;
     if (this.#has(id)) return;
     const row = records.layer(id);
     const origin = row === undefined ? undefined : records.snapshot(row.origin);
@@ -132,11 +132,14 @@ export class OverlaySnapshotter implements Snapshotter {
       const { whiteouts } = await extracting(digest, options, () =>
         jobs.run<UnpackArgs, Unpacked>('snapshots.unpack', args, signalOf(options)),
       );
-      await directories.publish(base, this.format, id);
-      records.addDirectory(this.format, id, whiteouts);
-    } catch (error) {
+      store.transaction(() => {
+        // Another process may have been faster: its files are equal.
+        if (this.#has(id)) return;
+        directories.publish(base, this.format, id);
+        records.addDirectory(this.format, id, whiteouts);
+      });
+    } finally {
       await directories.remove(base);
-      throw error;
     }
   }
 }

@@ -33,10 +33,10 @@ export interface Snapshotter {
   /** The parent is unpacked. */
   begin(parent: Snapshot | undefined, options: FetchOptions): Promise<ActiveDirectory>;
   /**
-   * Gives what was written its name, as the top `layer` of `snapshot`.
+   * Gives what was written its name, as the top `layer` of `snapshot`, in the transaction that records it.
    * @returns the id that the directory is to be recorded under
    */
-  finish(active: ActiveDirectory, snapshot: string, layer: string): Promise<string>;
+  finish(active: ActiveDirectory, snapshot: string, layer: string): string;
   /** What this layer is the difference of; undefined: its files are not here. */
   diffOf(layer: LayerRow): DiffSpec | undefined;
 }

@@ -25,6 +25,7 @@ import { NativeSnapshotter } from './native.ts';
 import { OverlaySnapshotter } from './overlay.ts';
 import { snapshotId, SnapshotRecords, type Format, type LayerBlob, type LayerRow } from './records.ts';
 import type { Snapshotter, SnapshotterParts } from './snapshotter.ts';
+import { sweepUnrecorded } from './unrecorded.ts';
 import { deleteSnapshot, listUsage } from './usage.ts';
 
 const ID_BYTES = 16;
@@ -115,10 +116,11 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
       id: layer,
       mount: active.mount,
       commit: async () => {
-        const id = await snapshotter.finish(active, snapshotId(layers), layer);
-        return this.#handle(
-          this.#addTop(layers, parent, meta, { directory: { format: snapshotter.format, id } }),
-        );
+        const publish = (): { format: Format; id: string } => ({
+          format: snapshotter.format,
+          id: snapshotter.finish(active, snapshotId(layers), layer),
+        });
+        return this.#handle(this.#addTop(layers, parent, meta, { publish }));
       },
       discard: () => this.#parts.directories.remove(active.base),
     };
@@ -263,6 +265,10 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     return deleteSnapshot(this.#parts, this.#content, id);
   }
 
+  sweep(options: { all?: boolean } = {}): Promise<number> {
+    return sweepUnrecorded(this.#parts, this.#content, options);
+  }
+
   releaseLeases(): void {
     for (const lease of this.#leases.values()) lease.release();
     this.#leases.clear();
@@ -307,7 +313,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     layers: string[],
     parent: Snapshot | undefined,
     meta: SnapshotMeta,
-    made: { directory: { format: Format; id: string } } | { blob: LayerBlob; diffID: Digest },
+    made: { publish: () => { format: Format; id: string } } | { blob: LayerBlob; diffID: Digest },
     parents = parent === undefined ? [] : [parent.id],
   ): string {
     const layer = layers.at(-1) ?? '';
@@ -323,8 +329,12 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
         origin: id,
         createdAt: meta.createdAt ?? new Date(),
       });
-      if ('blob' in made) this.#records.addBlob(layer, made.blob);
-      else this.#records.addDirectory(made.directory.format, made.directory.id, layers.length > 1);
+      if ('blob' in made) {
+        this.#records.addBlob(layer, made.blob);
+      } else {
+        const { format, id: directory } = made.publish();
+        this.#records.addDirectory(format, directory, layers.length > 1);
+      }
       return this.#addSnapshot(layers, parents, meta);
     });
   }

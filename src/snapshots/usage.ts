@@ -2,6 +2,7 @@
 import type { ContentStore } from '../content/contract.ts';
 import type { SnapshotUsage } from './contract.ts';
 import type { SnapshotterParts } from './snapshotter.ts';
+import { deleteUnrecorded, discardUnrecorded } from './unrecorded.ts';
 
 /** Directories that were never measured are measured now. */
 export function listUsage(
@@ -57,22 +58,17 @@ export async function deleteSnapshot(
     if (records.snapshot(id) === undefined || records.hasChildren(id)) return undefined;
     if (store.leased('snapshot').has(id)) return undefined;
     const { layers, blobs } = records.removeSnapshot(id);
-    const held = store.leased('blob');
     const gone = [id, ...layers].flatMap((owner) =>
       records.directories(owner).map(({ format, size }) => ({ format, owner, size })),
     );
     for (const { format, owner } of gone) records.removeDirectory(format, owner);
-    return { gone, blobs: blobs.filter(({ digest }) => !held.has(digest)) };
+    return { gone, blobs: blobs.map(({ digest }) => digest) };
   });
   if (removed === undefined) return 0;
   let freed = 0;
   for (const { format, owner, size } of removed.gone) {
     freed += size ?? directories.measure(format, owner);
-    await directories.discard(format, owner);
+    await discardUnrecorded({ records, directories, store }, format, owner);
   }
-  for (const { digest } of removed.blobs) {
-    freed += content.info(digest)?.size ?? 0;
-    content.delete(digest);
-  }
-  return freed;
+  return freed + deleteUnrecorded({ records, store }, content, removed.blobs);
 }

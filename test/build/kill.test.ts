@@ -120,6 +120,36 @@ test('two builds of one Dockerfile at once on one store both succeed', async () 
   check(images[0] ?? '', 'both');
 });
 
+test('builds succeed while other processes prune everything that is not in use', async () => {
+  execFileSync('rm', ['-rf', cairn.store]);
+  let done = false;
+  const prune = async () => {
+    let count = 0;
+    for (; !done; count++) {
+      const { code, stderr } = await cairn.run(['prune', '--all', '--force']);
+      assert.equal(code, 0, stderr);
+    }
+    return count;
+  };
+  const build = async (name: string) => {
+    for (let round = 0; round < 3; round++) {
+      const { code, stderr } = await cairn.run(args('pruned', `${registry.host}/pruned/${name}:${round}`));
+      assert.equal(code, 0, stderr);
+    }
+  };
+  const pruning = prune();
+  await Promise.all([build('x'), build('y')]).finally(() => (done = true));
+  assert.ok((await pruning) > 0);
+  check(`${registry.host}/pruned/x:2`, 'pruned');
+  const { code, stderr } = await cairn.run(['prune', '--all', '--force']);
+  assert.equal(code, 0, stderr);
+  const left = execFileSync('sh', ['-c', 'find blobs snapshots tmp -type f | head'], {
+    cwd: cairn.store,
+    encoding: 'utf8',
+  });
+  assert.equal(left, '');
+});
+
 test('Ctrl-C stops the step and leaves a store that builds', async () => {
   const directory = join(cairn.directory, 'slow');
   mkdirSync(directory, { recursive: true });

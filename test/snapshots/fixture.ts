@@ -2,8 +2,8 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createContentStore } from '../../src/content/store.ts';
-import type { ContentStore } from '../../src/content/contract.ts';
+import { createContentStore, type LeasingContentStore } from '../../src/content/store.ts';
+
 import { createJobPool } from '../../src/platform/job-pool.ts';
 import type { JobPool } from '../../src/platform/contract.ts';
 import type { MountSpec, Snapshot } from '../../src/snapshots/contract.ts';
@@ -15,7 +15,7 @@ import type { Store } from '../../src/store/contract.ts';
 export interface Fixture {
   root: string;
   store: Store;
-  content: ContentStore;
+  content: LeasingContentStore;
   jobs: JobPool;
   snapshots: LeasingSnapshotStore;
   /** Runs a shell script in a snapshot's files; returns what it prints. */

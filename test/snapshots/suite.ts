@@ -67,6 +67,22 @@ function suite(name: 'overlay' | 'native'): void {
     ]);
   });
 
+  test(`${name}: sweep deletes directories and blobs that no record refers to, and nothing else`, async () => {
+    const kept = await f.layer(undefined, 'echo 1 > kept');
+    await f.snapshots.remote(kept, { type: 'gzip' });
+    const { digest } = await f.content.ingest(Buffer.from('a blob that nothing refers to'));
+    f.content.releaseLeases();
+    const orphan = f.store.path('snapshots', name, 'f'.repeat(32), 'fs');
+    mkdirSync(orphan, { recursive: true });
+    await f.snapshots.sweep();
+    assert.equal(existsSync(orphan), false);
+    assert.notEqual(f.content.info(digest), undefined, 'young blobs stay');
+    assert.equal(await f.snapshots.sweep({ all: true }), 29);
+    assert.equal(f.content.info(digest), undefined);
+    assert.deepEqual(await names(kept), ['kept']);
+    assert.deepEqual(await tars(kept), [['kept']]);
+  });
+
   test(`${name}: a discarded layer leaves nothing`, async () => {
     const active = await f.snapshots.prepare(undefined, { description: 'discarded' });
     await f.shell(active.mount, 'echo x > x');
