@@ -1,9 +1,8 @@
 #!/usr/bin/env node
-// The launcher: finds a Node that is new enough and starts the program. This file must parse on old versions.
-import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { createRequire, enableCompileCache } from 'node:module';
-import { arch, constants } from 'node:os';
+// The launcher: finds a Node that is new enough and starts the program. This file must parse on old versions, and
+// is CommonJS for speed: where `import` takes a built-in module it also evaluates that module's lazy exports.
+const { existsSync } = require('node:fs');
+const { join } = require('node:path');
 
 const NEEDED = [24, 15];
 
@@ -15,25 +14,28 @@ function isNewEnough(version) {
 /** The Node binary that npm installed beside us, for machines whose own is too old. */
 function bundledNode() {
   try {
-    return createRequire(import.meta.url).resolve(`node-linux-${arch()}/bin/node`);
+    return require.resolve(`node-linux-${process.arch}/bin/node`);
   } catch {
     return undefined;
   }
 }
 
-if (isNewEnough(process.versions.node)) {
-  enableCompileCache?.();
-  const bundle = new URL('../dist/cairn.js', import.meta.url);
-  await import(existsSync(bundle) ? bundle.href : new URL('../src/cli/main.ts', import.meta.url).href);
-} else {
+function runWithBundledNode() {
   const node = bundledNode();
   if (node === undefined) {
     process.stderr.write(
-      `ERROR: cairn needs Node ${NEEDED.join('.')} or newer; this is ${process.versions.node}, and the package node-linux-${arch()} is not installed\n`,
+      `ERROR: cairn needs Node ${NEEDED.join('.')} or newer; this is ${process.versions.node}, and the package node-linux-${process.arch} is not installed\n`,
     );
-    process.exit(1);
+    return 1;
   }
+  const { spawnSync } = require('node:child_process');
   const { status, signal, error } = spawnSync(node, process.argv.slice(1), { stdio: 'inherit' });
   if (error !== undefined) process.stderr.write(`ERROR: cannot start ${node}: ${error.message}\n`);
-  process.exit(signal === null ? (status ?? 1) : 128 + (constants.signals[signal] ?? 0));
+  return signal === null ? (status ?? 1) : 128 + (require('node:os').constants.signals[signal] ?? 0);
 }
+
+const args = process.argv.slice(2);
+const bundle = join(__dirname, '../dist/cairn.cjs');
+if (!isNewEnough(process.versions.node)) process.exitCode = runWithBundledNode();
+else if (existsSync(bundle)) require('./code_cache.js').load(bundle).main(args);
+else import('../src/cli/main.ts').then(({ main }) => main(args));

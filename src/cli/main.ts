@@ -94,7 +94,8 @@ function booleanFlags(command: Command): Set<string> {
   return new Set(names.filter((name): name is string => typeof name === 'string'));
 }
 
-async function main(argv: string[]): Promise<void> {
+/** Runs one command; sets the exit code and reports what fails. `argv` begins after the program's name. */
+export async function main(argv: string[]): Promise<void> {
   const root = program();
   try {
     const normalized = normalizeBooleans(argv, { booleans: booleanFlags(root) });
@@ -118,5 +119,3 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
   if (error.code !== 'EPIPE') throw error;
   process.exit();
 });
-
-await main(process.argv.slice(2));

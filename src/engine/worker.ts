@@ -1,4 +1,4 @@
-/** Entry of the worker threads: the jobs of every room, by name. Bundled to dist/worker.js. */
+/** Entry of the worker threads: the jobs of every room, by name. Bundled to dist/worker.cjs. */
 import { serveJobs } from '../platform/worker-thread.ts';
 import { executorJobs } from '../executor/jobs.ts';
 import { exporterJobs } from '../exporters/jobs.ts';
