@@ -38,4 +38,4 @@ const args = process.argv.slice(2);
 const bundle = join(__dirname, '../dist/cairn.cjs');
 if (!isNewEnough(process.versions.node)) process.exitCode = runWithBundledNode();
 else if (existsSync(bundle)) require('./code_cache.js').load(bundle).main(args);
-else import('../src/cli/main.ts').then(({ main }) => main(args));
+else void import('../src/cli/main.ts').then(({ main }) => main(args));
