@@ -32,6 +32,10 @@ function program(): Command {
     .argument('<path|url|->', 'the build context');
   defineBuildFlags(build)
     .option(
+      '--cache-lenient',
+      'ignore unknown and malformed parameters of --cache-to and --cache-from, as buildx does',
+    )
+    .option(
       '--cache-report <file>',
       'write for each step whether it was a hit or ran, and why (JSON; - for a table)',
     )

@@ -1,5 +1,5 @@
 /** `--cache-to`: the records of a build, exported to every entry side by side. */
-import type { CacheEntry } from '../cache/backends/contract.ts';
+import type { CacheBackend, CacheEntry } from '../cache/backends/contract.ts';
 import { cacheEntry } from '../cache/backends/create.ts';
 import type { CacheExportMode, ExportedCache, ExportNode } from '../cache/contract.ts';
 import type { CompressionConfig } from '../content/contract.ts';
@@ -68,12 +68,26 @@ export async function runCacheExports(
 ): Promise<Record<string, string>> {
   if (entries.length === 0) return {};
   const prepared = new PreparedCaches(nodes, context);
+  // First of all: what may not be written is known before layers are compressed for it.
+  const opened = entries.map((entry) => openBackend(entry, context, registry));
+  const planned = Promise.allSettled(opened).then((backends) => {
+    const writable = entries.filter((_, index) => backends[index]?.status === 'fulfilled');
+    for (const { common } of writable.toSorted((a, b) => depthOf(a) - depthOf(b))) {
+      // Failures are met by the entries that wanted it.
+      prepared.get(common.mode, common.compression).catch(() => undefined);
+    }
+  });
   const results = await Promise.all(
-    entries.map(async (entry) => {
+    entries.map(async (entry, index) => {
       try {
-        return await runVertex(context.progress, entry.vertexName, (vertex) =>
-          exportTo(entry, prepared, { ...context, vertex, registry }),
-        );
+        return await runVertex(context.progress, entry.vertexName, async (vertex) => {
+          const done = startStatus(vertex, 'preparing build cache for export');
+          const backend = await opened[index];
+          await planned;
+          const cache = await prepared.get(entry.common.mode, entry.common.compression);
+          done();
+          return backend && publishWithin(cache, { entry, backend, vertex }, context);
+        });
       } catch (error) {
         if (context.signal.aborted || entry.common.ignoreError === false) throw error;
         warner(context.progress)(`cache ${entry.name} was not exported: ${messageOf(error)}`);
@@ -84,29 +98,31 @@ export async function runCacheExports(
   return Object.assign({}, ...results) as Record<string, string>;
 }
 
-interface OneExport extends BuildContext {
-  vertex: VertexProgress;
-  registry: RegistryClient;
+function depthOf({ common }: CacheEntry): number {
+  return common.mode === 'min' ? 0 : 1;
 }
 
-async function exportTo(
+async function openBackend(
   entry: CacheEntry,
-  prepared: PreparedCaches,
-  context: OneExport,
+  context: BuildContext,
+  registry: RegistryClient,
+): Promise<CacheBackend> {
+  const backend = await entry.open(backendContext(context, registry, warner(context.progress)));
+  await backend.names(AbortSignal.any([context.signal, AbortSignal.timeout(entry.common.timeout)]));
+  return backend;
+}
+
+async function publishWithin(
+  cache: ExportedCache,
+  { entry, backend, vertex }: { entry: CacheEntry; backend: CacheBackend; vertex: VertexProgress },
+  context: BuildContext,
 ): Promise<Record<string, string>> {
-  const warn = warner(context.progress);
   const timeout = AbortSignal.timeout(entry.common.timeout);
   const signal = AbortSignal.any([context.signal, timeout]);
   try {
     const { publishCache } = await import('../cache/backends/publish.ts');
-    // First of all: what may not be written is known before layers are compressed for it.
-    const backend = await entry.open(backendContext(context, context.registry, warn));
-    await backend.names(signal);
-    const done = startStatus(context.vertex, 'preparing build cache for export');
-    const cache = await prepared.get(entry.common.mode, entry.common.compression);
-    signal.throwIfAborted();
-    done();
-    return await publishCache(cache, { entry, backend, progress: context.vertex, signal, warn });
+    const warn = warner(context.progress);
+    return await publishCache(cache, { entry, backend, progress: vertex, signal, warn });
   } catch (error) {
     if (!timeout.aborted || context.signal.aborted) throw error;
     throw new CairnError(`the export was not finished within ${entry.common.timeout / 1000} s`, {
@@ -117,11 +133,15 @@ async function exportTo(
   }
 }
 
-/** The records of the build, gathered once for each mode and compression. */
+/**
+ * The records of the build, gathered once for each mode and compression, one after the other in the order in which
+ * they are first asked for: mode=min takes what has blobs already, and must not depend on how far another is.
+ */
 class PreparedCaches {
   readonly #nodes: () => Promise<readonly ExportNode[]>;
   readonly #context: BuildContext;
   readonly #caches = new Map<string, Promise<ExportedCache>>();
+  #last: Promise<unknown> = Promise.resolve();
 
   constructor(nodes: () => Promise<readonly ExportNode[]>, context: BuildContext) {
     this.#nodes = nodes;
@@ -131,7 +151,11 @@ class PreparedCaches {
   get(mode: CacheExportMode, compression: CompressionConfig): Promise<ExportedCache> {
     const key = JSON.stringify([mode, compression]);
     let cache = this.#caches.get(key);
-    if (cache === undefined) this.#caches.set(key, (cache = this.#make(mode, compression)));
+    if (cache === undefined) {
+      cache = this.#last.then(() => this.#make(mode, compression));
+      this.#caches.set(key, cache);
+      this.#last = cache.catch(() => undefined);
+    }
     return cache;
   }
 

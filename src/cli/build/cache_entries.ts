@@ -22,3 +22,22 @@ export function parseCacheEntries(values: string[], flag: '--cache-to' | '--cach
       return [{ type, attrs }];
     });
 }
+
+/**
+ * Checks what entries were given, before anything else is done for the build.
+ * @throws CairnError USAGE, with a suggestion
+ */
+export async function checkCacheEntries(
+  entries: readonly TypedAttrs[],
+  side: 'to' | 'from',
+  { env, lenient }: { env: NodeJS.ProcessEnv; lenient: boolean },
+): Promise<void> {
+  if (entries.length === 0) return;
+  const { backendOf } = await import('../../cache/backends/create.ts');
+  for (const { type, attrs } of entries) {
+    const backend = await backendOf(type, side);
+    const completed = backend.fromEnvironment(attrs, env, side);
+    // One that cannot work here is left out later, with a reason.
+    if ('attrs' in completed) backend.entry(completed.attrs, side, { lenient });
+  }
+}

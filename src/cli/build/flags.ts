@@ -9,6 +9,7 @@ export interface BuildFlags {
   buildArg: string[];
   buildContext: string[];
   cacheFrom: string[];
+  cacheLenient?: true;
   cacheTo: string[];
   call: string;
   cgroupParent: string;

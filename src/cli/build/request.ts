@@ -7,7 +7,7 @@ import { formatReference, parseReference } from '../../registry/reference.ts';
 import { didYouMean } from '../../errors/suggest.ts';
 import { parseBool, parseMemory } from '../go_values.ts';
 import { annotations, entitlements, extraHosts, keyValues, ulimits } from './attributes.ts';
-import { parseCacheEntries } from './cache_entries.ts';
+import { checkCacheEntries, parseCacheEntries } from './cache_entries.ts';
 import { parseCall, type Call } from './call.ts';
 import { prepareContexts } from './contexts.ts';
 import type { BuildFlags } from './flags.ts';
@@ -77,6 +77,9 @@ export async function prepareBuild({
   if (parseBool(buildArgs['BUILDKIT_INLINE_CACHE'] ?? '') === true)
     cacheTo.push({ type: 'inline', attrs: {} });
   const cacheFrom = parseCacheEntries(flags.cacheFrom, '--cache-from');
+  const cacheLenient = flags.cacheLenient === true;
+  await checkCacheEntries(cacheTo, 'to', { env, lenient: cacheLenient });
+  await checkCacheEntries(cacheFrom, 'from', { env, lenient: cacheLenient });
 
   const frontendAttrs = frontendAttributes(flags, buildArgs);
   if (flags.network === 'host') allowed.entitlements.push('network.host');
@@ -98,6 +101,7 @@ export async function prepareBuild({
       exports: call === undefined ? exports.map((output) => output.export) : [],
       cacheTo: call === undefined ? cacheTo : [],
       cacheFrom,
+      ...(cacheLenient ? { cacheLenient } : {}),
       entitlements: allowed.entitlements,
       ...(call === undefined ? {} : { subrequest: { name: call.name } }),
     },
