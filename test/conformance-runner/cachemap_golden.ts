@@ -1,4 +1,5 @@
 /** The shape of cachemaps/<name>.json, as far as it is compared. */
+import type { Digest } from '../../src/content/contract.ts';
 
 export interface Preimage {
   type: string;
@@ -21,7 +22,7 @@ export interface GoldenDep {
   selector: string;
   contentHash: boolean;
   selectorPreimage?: Preimage;
-  contentDigest?: string;
+  contentDigest?: Digest;
   contentSelectors?: Selector[];
   contentSelectorDigests?: string[];
 }

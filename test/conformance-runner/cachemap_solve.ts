@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportCache } from '../../src/cache/export.ts';
 import type { CacheConfig } from '../../src/cache/contract.ts';
+import type { Digest } from '../../src/content/contract.ts';
 import { openServices } from '../../src/engine/services.ts';
 import { messageOf } from '../../src/errors/error.ts';
 import { loadDefinition } from '../../src/llb/definition.ts';
@@ -18,10 +19,7 @@ import { createSourceResolver } from '../../src/sources/resolver.ts';
 import type { BuildClient } from '../../src/engine/contract.ts';
 
 export interface RecordedDep {
-  contentDigest?: string;
-  /** Digests of the single selectors, in their order. */
-  selectorDigests?: string[];
-  error?: string;
+  contentDigest?: Digest;
 }
 
 export interface RecordedVertex {
@@ -107,13 +105,13 @@ async function solveIn(
   return record;
 }
 
-function clientOf({ localDirectory }: SolveEnvironment): BuildClient {
+function clientOf(environment: SolveEnvironment): BuildClient {
   const none = (): never => {
     throw new Error('nothing is exported to the client');
   };
   return {
     credentials: async () => undefined,
-    localDirectory,
+    localDirectory: (name) => environment.localDirectory(name),
     ociLayout: () => undefined,
     upload: () => undefined,
     secret: async (id) => Buffer.from(`value-of-${id}`),
