@@ -1,5 +1,6 @@
 /** The embedded driver: the build runs in this process. */
 import { createEngine } from '../../engine/engine.ts';
+import { withCacheEnvironment } from '../cache_environment.ts';
 import type { Driver } from '../contract.ts';
 import { createEmbeddedClient } from './client.ts';
 
@@ -23,7 +24,10 @@ export async function createEmbeddedDriver(options: EmbeddedOptions): Promise<Dr
       const client = createEmbeddedClient(inputs, options.env);
       let result;
       try {
-        result = await engine.build(request, client, progress, signal);
+        const completed = await withCacheEnvironment(request, options.env, (short) =>
+          progress.warning({ vertex: 'sha256:', level: 1, short }),
+        );
+        result = await engine.build(completed, client, progress, signal);
       } catch (error) {
         await client.finish(false);
         throw error;
