@@ -5,6 +5,7 @@
 import { build } from 'esbuild';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { protobufDescriptors } from './protobuf_descriptors.ts';
 
 const OUT = 'dist';
 const entries = { cairn: 'src/cli/main.ts', worker: 'src/engine/worker.ts' };
@@ -26,6 +27,7 @@ const { metafile } = await build({
   supported: { 'dynamic-import': false },
   define: { 'import.meta.url': 'bundleUrl' },
   banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
+  plugins: [protobufDescriptors],
   metafile: true,
   logLevel: 'warning',
 });
