@@ -5,9 +5,10 @@
 import { CairnError } from '../../errors/error.ts';
 import { digestOf } from '../../llb/digest.ts';
 import type { ChownOpt, FileAction, FileActionCopy, FileOp, UserOpt } from '../../llb/gen/ops_pb.js';
-import { containsWildcards, type ChecksumQuery } from '../../snapshots/contenthash/checksum.ts';
+import type { ChecksumQuery } from '../../snapshots/contenthash/checksum.ts';
 import type { ContentHasher } from '../../snapshots/contenthash/hasher.ts';
 import { base } from '../../snapshots/patterns/go_path.ts';
+import { containsWildcards } from '../../snapshots/patterns/match.ts';
 import { compareBytes, contentBased, dedupeSelectors } from '../content_selectors.ts';
 import type { CacheMap, CacheMapDep } from '../contract.ts';
 import { goJson, omitEmpty, type GoValue } from '../go_json.ts';

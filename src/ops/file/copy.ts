@@ -13,7 +13,7 @@ import {
   symlinkSync,
   unlinkSync,
 } from 'node:fs';
-import { CairnError, messageOf } from '../../errors/error.ts';
+import { CairnError } from '../../errors/error.ts';
 import {
   deviceNumbers,
   lchown,
@@ -33,7 +33,11 @@ import {
   type FileInfo,
 } from '../../snapshots/changes/file-info.ts';
 import { displayName, fsPath } from '../../snapshots/names.ts';
-import { PatternMatcher, type MatchInfo } from '../../snapshots/patterns/pattern_matcher.ts';
+import {
+  optionalMatcher,
+  type PatternMatcher,
+  type MatchInfo,
+} from '../../snapshots/patterns/pattern_matcher.ts';
 import { doing, refusal } from './failure.ts';
 import type { ModeChange } from './mode.ts';
 import type { Owner } from './owner.ts';
@@ -79,8 +83,8 @@ export class Copier {
   constructor(files: TreeFiles, options: CopyOptions) {
     this.#files = files;
     this.#options = options;
-    this.#include = matcher('includepatterns', options.includePatterns);
-    this.#exclude = matcher('excludepatterns', options.excludePatterns);
+    this.#include = optionalMatcher('includepatterns', options.includePatterns);
+    this.#exclude = optionalMatcher('excludepatterns', options.excludePatterns);
   }
 
   /**
@@ -267,16 +271,4 @@ function makeRoom(target: string): void {
     throw refusal(`cannot replace to directory ${displayName(target)} with file`);
   }
   unlinkSync(fsPath(target));
-}
-
-function matcher(what: string, patterns: readonly string[]): PatternMatcher | undefined {
-  if (patterns.length === 0) return undefined;
-  try {
-    return new PatternMatcher(patterns);
-  } catch (error) {
-    throw new CairnError(`invalid ${what}: [${patterns.join(' ')}]: ${messageOf(error)}`, {
-      code: 'USAGE',
-      cause: error,
-    });
-  }
 }

@@ -1,9 +1,8 @@
 /** Paths of copy and rm actions that are patterns (github.com/tonistiigi/fsutil/copy, ResolveWildcards). */
 import { isDirectory } from '../../snapshots/changes/file-info.ts';
-import { containsWildcards } from '../../snapshots/contenthash/checksum.ts';
 import { displayName } from '../../snapshots/names.ts';
 import { clean, join } from '../../snapshots/patterns/go_path.ts';
-import { match } from '../../snapshots/patterns/match.ts';
+import { containsWildcards, match } from '../../snapshots/patterns/match.ts';
 import { systemFailure } from './failure.ts';
 import { rootPathOf, type TreeFiles } from './tree_files.ts';
 

@@ -4,11 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { Digest } from '../../content/contract.ts';
-import { CairnError, messageOf } from '../../errors/error.ts';
 import { base, join } from '../patterns/go_path.ts';
-import { match } from '../patterns/match.ts';
-import { PatternMatcher, type MatchInfo } from '../patterns/pattern_matcher.ts';
-import { toBytes, toText } from './byte_path.ts';
+import { containsWildcards, match } from '../patterns/match.ts';
+import { optionalMatcher, type PatternMatcher, type MatchInfo } from '../patterns/pattern_matcher.ts';
+import { toBinary, displayName } from '../names.ts';
 import { finish } from './file_header.ts';
 import { keyPath, notFound, type TreeIndex, type TreeNode } from './tree_index.ts';
 
@@ -26,7 +25,7 @@ export interface ChecksumQuery {
 }
 
 interface Included {
-  /** As the query spells it, byte string; empty for the root. */
+  /** As the query spells it, binary string; empty for the root. */
   path: string;
   digest: Digest;
   isLink: boolean;
@@ -38,7 +37,7 @@ interface Included {
  * @throws CairnError NOT_FOUND `"/path": not found`; USAGE for malformed patterns; SOLVE `too many links`
  */
 export function checksum(tree: TreeIndex, query: ChecksumQuery): Digest {
-  const path = toBytes(query.path);
+  const path = toBinary(query.path);
   const followLinks = query.followLinks ?? false;
   if (query.wildcard !== true && !query.includePatterns?.length && !query.excludePatterns?.length) {
     return tree.lookup(keyPath(path), followLinks, true);
@@ -84,10 +83,10 @@ class Selection {
     this.#tree = tree;
     this.#query = query;
     this.#path = keyPath(path);
-    this.#pathText = toText(this.#path);
+    this.#pathText = displayName(this.#path);
     this.#endsInSlash = path.endsWith('/');
-    this.#include = matcher('includepatterns', query.includePatterns);
-    this.#exclude = matcher('excludepatterns', query.excludePatterns);
+    this.#include = optionalMatcher('includepatterns', query.includePatterns);
+    this.#exclude = optionalMatcher('excludepatterns', query.excludePatterns);
   }
 
   run(): { prefix: string; included: Included[] } {
@@ -97,7 +96,7 @@ class Selection {
     const start = this.#tree.resolve(prefix, prefix !== '' && followTrailing);
     if (start.node !== undefined) this.#visit(start.path, prefix, start.node);
     for (const required of this.#query.requiredPaths ?? []) {
-      const wanted = toBytes(required);
+      const wanted = toBinary(required);
       if (!this.#included.some((entry) => entry.path.startsWith(wanted))) throw notFound(wanted);
     }
     return { prefix, included: this.#included };
@@ -123,7 +122,7 @@ class Selection {
   #matches(shown: string): boolean {
     if (this.#query.wildcard !== true || this.#path === '') return true;
     if (this.#matched !== '' && shown.startsWith(`${this.#matched}/`)) return true;
-    if (!match(this.#pathText, toText(shown))) return false;
+    if (!match(this.#pathText, displayName(shown))) return false;
     this.#matched = shown;
     return true;
   }
@@ -132,7 +131,7 @@ class Selection {
     if (!this.#matches(shown)) return undefined;
     const outer = this.#parents.at(-1);
     const base = this.#query.wildcard === true ? this.#matched : this.#path;
-    const candidate = toText(below(shown, base));
+    const candidate = displayName(below(shown, base));
     let include: MatchInfo | undefined;
     let exclude: MatchInfo | undefined;
     let selected = true;
@@ -171,27 +170,9 @@ function below(path: string, parent: string): string {
   return rest.endsWith('/') ? rest.slice(0, -1) : rest;
 }
 
-function matcher(what: string, patterns: readonly string[] | undefined): PatternMatcher | undefined {
-  if (patterns === undefined || patterns.length === 0) return undefined;
-  try {
-    return new PatternMatcher(patterns);
-  } catch (error) {
-    throw new CairnError(`invalid ${what}: [${patterns.join(' ')}]: ${messageOf(error)}`, {
-      code: 'USAGE',
-      hint: error instanceof CairnError ? error.hint : undefined,
-      cause: error,
-    });
-  }
-}
-
 /** The elements of a path before the first one with a wildcard; empty when there are none. */
 function wildcardPrefix(path: string): string {
   const parts = path.split('/').slice(1);
   const first = parts.findIndex(containsWildcards);
   return keyPath(join('/', ...(first === -1 ? parts : parts.slice(0, first))));
-}
-
-/** Whether a path has an unescaped `*`, `?` or `[`. */
-export function containsWildcards(path: string): boolean {
-  return /^(?:[^\\*?[]|\\[^]|\\$)*[*?[]/.test(path);
 }

@@ -3,11 +3,11 @@ import { closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync, ty
 import type { Hash } from 'node:crypto';
 import type { Digest } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
-import { toBytes, toFsPath, toText } from './byte_path.ts';
+import { toBinary, fsPath, displayName } from '../names.ts';
 import { finish, hashHeader, type FileHeader } from './file_header.ts';
 import { newNode, type TreeNode, type TreeReader } from './tree_index.ts';
 
-/** Reads the extended attributes of a path without following a link; names as byte strings. */
+/** Reads the extended attributes of a path without following a link; names as binary strings. */
 export type XattrReader = (path: string | Buffer) => readonly (readonly [string, Uint8Array])[];
 
 const READ_SIZE = 1 << 20;
@@ -19,14 +19,14 @@ export class DirectoryReader implements TreeReader {
 
   /** @param root where the tree is mounted */
   constructor(root: string, xattrs: XattrReader, signal?: { readonly aborted: boolean }) {
-    this.#root = toBytes(root);
+    this.#root = toBinary(root);
     this.#xattrs = xattrs;
     this.#signal = signal;
   }
 
   *readDir(path: string): Iterable<readonly [string, TreeNode]> {
     const directory = this.#root + path;
-    for (const entry of readdirSync(toFsPath(directory), { encoding: 'latin1', withFileTypes: true })) {
+    for (const entry of readdirSync(fsPath(directory), { encoding: 'latin1', withFileTypes: true })) {
       if (entry.isDirectory()) yield [entry.name, newNode('dir')];
       else if (entry.isSymbolicLink()) {
         yield [entry.name, newNode('symlink', readLink(`${directory}/${entry.name}`))];
@@ -36,7 +36,7 @@ export class DirectoryReader implements TreeReader {
 
   digest(path: string, node: TreeNode): Digest {
     if (this.#signal?.aborted === true) throw new CairnError('canceled', { code: 'CANCELED' });
-    const full = toFsPath(this.#root + path);
+    const full = fsPath(this.#root + path);
     const stats = lstatSync(full);
     return hashFile(full, {
       type: typeOf(stats),
@@ -53,13 +53,13 @@ export class DirectoryReader implements TreeReader {
   }
 
   notDirectory(path: string): Error {
-    return new CairnError(`lstat ${toText(this.#root + path)}: not a directory`, { code: 'NOT_FOUND' });
+    return new CairnError(`lstat ${displayName(this.#root + path)}: not a directory`, { code: 'NOT_FOUND' });
   }
 }
 
-/** Target of a symlink as a byte string. */
+/** Target of a symlink as a binary string. */
 export function readLink(path: string): string {
-  return readlinkSync(toFsPath(path), { encoding: 'latin1' });
+  return readlinkSync(fsPath(path), { encoding: 'latin1' });
 }
 
 /** Sockets count as empty files, as archive/tar has no type for them. */

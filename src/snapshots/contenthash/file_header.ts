@@ -13,12 +13,12 @@ export interface FileHeader {
   gid: number;
   /** In bytes; counts for regular files only. */
   size: number;
-  /** Target of a symlink, as a byte string. */
+  /** Target of a symlink, as a binary string. */
   link: string;
   /** Device numbers, where the tree's kind records them at all. */
   major: number;
   minor: number;
-  /** Names as byte strings. */
+  /** Names as binary strings. */
   xattrs: readonly (readonly [string, Uint8Array])[];
 }
 

@@ -4,13 +4,16 @@
  * followlinks.go).
  */
 import { lstatSync, readdirSync } from 'node:fs';
-import { CairnError, messageOf } from '../../errors/error.ts';
 import type { HostTree } from '../contract.ts';
 import { base, clean, dir, join } from '../patterns/go_path.ts';
-import { match } from '../patterns/match.ts';
-import { PatternMatcher, type MatchInfo, type Pattern } from '../patterns/pattern_matcher.ts';
-import { toBytes, toFsPath, toText } from './byte_path.ts';
-import { containsWildcards } from './checksum.ts';
+import { containsWildcards, match } from '../patterns/match.ts';
+import {
+  optionalMatcher,
+  type PatternMatcher,
+  type MatchInfo,
+  type Pattern,
+} from '../patterns/pattern_matcher.ts';
+import { toBinary, fsPath, displayName } from '../names.ts';
 import { readLink } from './directory.ts';
 
 /** Characters that make a pattern more than the start of a path. */
@@ -38,13 +41,13 @@ export class HostFilter {
 
   /** @throws CairnError USAGE `invalid includepatterns: …` */
   constructor(tree: HostTree) {
-    const followed = followLinks(toBytes(tree.root), tree.followPaths);
+    const followed = followLinks(toBinary(tree.root), tree.followPaths);
     const includes =
       followed === undefined
         ? [...tree.includePatterns]
         : (withoutNested([...tree.includePatterns, ...followed]) ?? []);
-    this.#include = matcher('includepatterns', includes);
-    this.#exclude = matcher('excludepatterns', tree.excludePatterns);
+    this.#include = optionalMatcher('includepatterns', includes);
+    this.#exclude = optionalMatcher('excludepatterns', tree.excludePatterns);
     this.#includesArePrefixes = !(this.#include?.patterns ?? []).some(
       (pattern) => !pattern.exclusion && SPECIAL.test(prefixOf(pattern)),
     );
@@ -85,19 +88,6 @@ export class HostFilter {
       }
     }
     return { included, skipBelow: false, state };
-  }
-}
-
-function matcher(what: string, patterns: readonly string[]): PatternMatcher | undefined {
-  if (patterns.length === 0) return undefined;
-  try {
-    return new PatternMatcher(patterns);
-  } catch (error) {
-    throw new CairnError(`invalid ${what}: [${patterns.join(' ')}]: ${messageOf(error)}`, {
-      code: 'USAGE',
-      hint: error instanceof CairnError ? error.hint : undefined,
-      cause: error,
-    });
   }
 }
 
@@ -154,7 +144,7 @@ function linkTargets(root: string, path: string): string[] | undefined {
     return target === undefined ? undefined : [target];
   }
   const parent = dir(path);
-  const targets = entriesOf(`${root}/${toBytes(parent)}`).flatMap((entry) => {
+  const targets = entriesOf(`${root}/${toBinary(parent)}`).flatMap((entry) => {
     const found = matchesName(name, entry) ? linkTarget(root, join(parent, entry)) : undefined;
     return found === undefined ? [] : [found];
   });
@@ -173,8 +163,8 @@ function matchesName(pattern: string, name: string): boolean {
 function entriesOf(directory: string): string[] {
   try {
     // A wildcard below a link matches nothing: links before it were resolved when they were met.
-    if (!lstatSync(toFsPath(directory)).isDirectory()) return [];
-    return readdirSync(toFsPath(directory), { encoding: 'latin1' }).sort().map(toText);
+    if (!lstatSync(fsPath(directory)).isDirectory()) return [];
+    return readdirSync(fsPath(directory), { encoding: 'latin1' }).sort().map(displayName);
   } catch (error) {
     if (isGone(error)) return [];
     throw error;
@@ -183,10 +173,10 @@ function entriesOf(directory: string): string[] {
 
 function linkTarget(root: string, path: string): string | undefined {
   if (path === '.' || path === '/') return undefined;
-  const full = `${root}/${toBytes(path)}`;
+  const full = `${root}/${toBinary(path)}`;
   try {
-    if (!lstatSync(toFsPath(full)).isSymbolicLink()) return undefined;
-    const link = clean(toText(readLink(full)));
+    if (!lstatSync(fsPath(full)).isSymbolicLink()) return undefined;
+    const link = clean(displayName(readLink(full)));
     return link.startsWith('/') ? link : join('/', dir(path), link);
   } catch (error) {
     if (isGone(error)) return undefined;

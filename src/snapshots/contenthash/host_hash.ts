@@ -3,7 +3,7 @@ import { lstatSync } from 'node:fs';
 import type { Digest } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
 import { deviceNumbers } from '../../platform/syscalls-files.ts';
-import { toBytes, toFsPath, toText } from './byte_path.ts';
+import { toBinary, fsPath, displayName } from '../names.ts';
 import { hashFile, readLink, typeOf } from './directory.ts';
 import { isGone } from './host_filter.ts';
 import { isSettled, stampOf, type FileStamp } from './host_memory.ts';
@@ -21,7 +21,7 @@ const APPLE_XATTRS = 'com.apple.';
 
 /**
  * Digests as BuildKit gets them for a local source: owner 0:0, device numbers kept.
- * @param root of the tree, text; `paths` below it as byte strings with a slash in front
+ * @param root of the tree, text; `paths` below it as binary strings with a slash in front
  * @throws CairnError NOT_FOUND when a file went away since the tree was walked, DENIED; CANCELED
  */
 export function hashHostFiles(
@@ -29,19 +29,19 @@ export function hashHostFiles(
   paths: readonly string[],
   signal?: { readonly aborted: boolean },
 ): HashedFile[] {
-  const prefix = toBytes(root);
+  const prefix = toBinary(root);
   return paths.map((path) => {
     if (signal?.aborted === true) throw new CairnError('canceled', { code: 'CANCELED' });
     try {
       return hashHostFile(prefix, path);
     } catch (error) {
-      throw explain(error, toText(path.slice(1)));
+      throw explain(error, displayName(path.slice(1)));
     }
   });
 }
 
 function hashHostFile(root: string, path: string): HashedFile {
-  const full = toFsPath(root + path);
+  const full = fsPath(root + path);
   const now = BigInt(Date.now()) * 1_000_000n;
   const stats = lstatSync(full, { bigint: true });
   const type = typeOf(stats);

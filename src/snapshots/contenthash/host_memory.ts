@@ -5,7 +5,7 @@
 import { readdirSync, type BigIntStats } from 'node:fs';
 import type { Digest } from '../../content/contract.ts';
 import type { Store } from '../../store/contract.ts';
-import { toFsPath } from './byte_path.ts';
+import { fsPath } from '../names.ts';
 
 /** Numbers of a file that change when anything of it changes. */
 export type FileStamp = readonly [dev: bigint, ino: bigint, size: bigint, mtimeNs: bigint, ctimeNs: bigint];
@@ -42,7 +42,7 @@ interface Directory {
   added: Map<string, { stamp: FileStamp; digest: Digest }>;
 }
 
-/** Names and directories are byte strings; {@link OWN_NAME} is the directory itself. */
+/** Names and directories are binary strings; {@link OWN_NAME} is the directory itself. */
 export class HostMemory {
   readonly #store: Store;
   readonly #directories = new Map<string, Directory>();
@@ -137,7 +137,7 @@ function sameStamp(a: FileStamp, b: FileStamp): boolean {
 /** So that a row does not grow by names that are long gone. */
 function presentNames(directory: string): Set<string> {
   try {
-    return new Set([...readdirSync(toFsPath(directory), { encoding: 'latin1' }), OWN_NAME]);
+    return new Set([...readdirSync(fsPath(directory), { encoding: 'latin1' }), OWN_NAME]);
   } catch {
     return new Set();
   }

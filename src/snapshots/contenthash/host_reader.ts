@@ -3,7 +3,7 @@ import { lstatSync, type BigIntStats } from 'node:fs';
 import type { Digest } from '../../content/contract.ts';
 import { digestOf } from '../../llb/digest.ts';
 import type { HostTree } from '../contract.ts';
-import { toBytes, toFsPath } from './byte_path.ts';
+import { toBinary, fsPath } from '../names.ts';
 import { isGone } from './host_filter.ts';
 import { OWN_NAME, type HostMemory } from './host_memory.ts';
 import { walkHost } from './host_walk.ts';
@@ -11,7 +11,7 @@ import { TreeIndex, type TreeNode, type TreeReader } from './tree_index.ts';
 
 /** A file whose digest is not known. */
 export interface UnknownFile {
-  /** Relative to the root, byte string: empty or with a slash in front. */
+  /** Relative to the root, binary string: empty or with a slash in front. */
   path: string;
   /** In bytes. */
   size: number;
@@ -33,7 +33,7 @@ export class HostReader implements TreeReader {
   readonly #computed = new Map<string, Digest>();
 
   constructor(tree: HostTree, memory: HostMemory) {
-    this.#root = toBytes(tree.root);
+    this.#root = toBinary(tree.root);
     this.#memory = memory;
     this.index = new TreeIndex(this, walkHost(tree));
   }
@@ -48,7 +48,7 @@ export class HostReader implements TreeReader {
     if (computed !== undefined) return computed;
     let stats: BigIntStats;
     try {
-      stats = lstatSync(toFsPath(this.#root + path), { bigint: true });
+      stats = lstatSync(fsPath(this.#root + path), { bigint: true });
     } catch (error) {
       if (!isGone(error)) throw error;
       // Let the job that reads it report what is wrong.

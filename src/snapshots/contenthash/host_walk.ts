@@ -2,7 +2,7 @@
 import { readdirSync, type Dirent } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
 import type { HostTree } from '../contract.ts';
-import { toBytes, toFsPath, toText } from './byte_path.ts';
+import { toBinary, fsPath, displayName } from '../names.ts';
 import { HostFilter, isGone, type FilterState } from './host_filter.ts';
 import { readLink } from './directory.ts';
 import { newNode, type TreeNode } from './tree_index.ts';
@@ -16,7 +16,7 @@ const MAX_DEPTH = 1000;
  */
 export function walkHost(tree: HostTree): TreeNode {
   const root = newNode('dir');
-  root.children = new Walk(toBytes(tree.root), new HostFilter(tree)).directory('', undefined, false, 0);
+  root.children = new Walk(toBinary(tree.root), new HostFilter(tree)).directory('', undefined, false, 0);
   return root;
 }
 
@@ -48,12 +48,12 @@ class Walk {
 
   #entries(path: string, optional: boolean, depth: number): Dirent[] {
     if (depth > MAX_DEPTH) {
-      throw new CairnError(`${toText(this.#root + path)} is nested too deeply`, {
+      throw new CairnError(`${displayName(this.#root + path)} is nested too deeply`, {
         code: 'UNSUPPORTED',
         hint: `Directories may be ${MAX_DEPTH} levels deep; leave this one out with a .dockerignore file.`,
       });
     }
-    const directory = toFsPath(this.#root + path);
+    const directory = fsPath(this.#root + path);
     try {
       // The type of names follows the encoding only in newer declarations; latin1 gives strings.
       const entries = readdirSync(directory, { encoding: 'latin1', withFileTypes: true });
@@ -63,7 +63,7 @@ class Walk {
       const denied = (error as NodeJS.ErrnoException).code === 'EACCES';
       if (denied && optional) return [];
       if (!denied) throw error;
-      throw new CairnError(`error from sender: open ${toText(this.#root + path)}: permission denied`, {
+      throw new CairnError(`error from sender: open ${displayName(this.#root + path)}: permission denied`, {
         code: 'DENIED',
         hint: 'Make the directory readable, or leave it out with a .dockerignore file.',
         cause: error,
@@ -75,7 +75,7 @@ class Walk {
     const isDirectory = entry.isDirectory();
     const verdict = this.#open
       ? { included: true, skipBelow: false, state: undefined }
-      : this.#filter.test(toText(path.slice(1)), isDirectory, parent);
+      : this.#filter.test(displayName(path.slice(1)), isDirectory, parent);
     if (verdict.skipBelow) return undefined;
     if (isDirectory) {
       const node = newNode('dir');

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Digest } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
 import { join } from '../patterns/go_path.ts';
-import { quote } from './byte_path.ts';
+import { quote } from './quote.ts';
 import { finish } from './file_header.ts';
 
 export type NodeKind = 'file' | 'dir' | 'symlink';
@@ -11,17 +11,17 @@ export type NodeKind = 'file' | 'dir' | 'symlink';
 /** A path of the tree. Devices, fifos and sockets are files here; their header tells them apart. */
 export interface TreeNode {
   readonly kind: NodeKind;
-  /** Target of a symlink, as a byte string. */
+  /** Target of a symlink, as a binary string. */
   readonly link: string;
   /** Digest of a file or symlink, or of a directory's own header. */
   digest: Digest | undefined;
   /** Digest of a directory with everything below it. */
   contents: Digest | undefined;
-  /** By name (a byte string), in byte order; undefined: not read yet. */
+  /** By name (a binary string), in byte order; undefined: not read yet. */
   children: Map<string, TreeNode> | undefined;
 }
 
-/** Where a tree's nodes and digests come from. Paths are byte strings: empty for the root, else `/a/b`. */
+/** Where a tree's nodes and digests come from. Paths are binary strings: empty for the root, else `/a/b`. */
 export interface TreeReader {
   /** Entries of a directory, in any order. */
   readDir(path: string): Iterable<readonly [string, TreeNode]>;

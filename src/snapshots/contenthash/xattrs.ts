@@ -1,12 +1,12 @@
 /** Extended attributes for digests. Loads the system calls, so only jobs import it. */
 import { llistxattr, lgetxattr } from '../../platform/syscalls-files.ts';
-import { toBytes } from './byte_path.ts';
+import { toBinary } from '../names.ts';
 
-/** Names (byte strings) and values of a path's attributes, links not followed. */
+/** Names (binary strings) and values of a path's attributes, links not followed. */
 export function readXattrs(path: string | Buffer): (readonly [string, Uint8Array])[] {
   return llistxattr(path).flatMap((name) => {
     // Gone in between, or not readable by this process: BuildKit leaves those out too.
     const value = lgetxattr(path, name);
-    return value === undefined ? [] : [[toBytes(name), value] as const];
+    return value === undefined ? [] : [[toBinary(name), value] as const];
   });
 }

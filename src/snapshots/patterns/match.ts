@@ -124,3 +124,8 @@ function matchClass(
   }
   return { matched: found !== negated, next: i + 1 };
 }
+
+/** Whether a path has an unescaped `*`, `?` or `[`. */
+export function containsWildcards(path: string): boolean {
+  return /^(?:[^\\*?[]|\\[^]|\\$)*[*?[]/.test(path);
+}

@@ -2,7 +2,7 @@
  * Lists of patterns with exceptions (`!`), as .dockerignore, COPY --exclude and BuildKit's include and exclude
  * options use them: the semantics of github.com/moby/patternmatcher v0.6.
  */
-import { CairnError } from '../../errors/error.ts';
+import { CairnError, messageOf } from '../../errors/error.ts';
 import { compileGoRegexp } from './go_regexp.ts';
 import { clean, dir } from './go_path.ts';
 import { badPattern, match } from './match.ts';
@@ -88,6 +88,26 @@ export class PatternMatcher {
       if (hit) matched = !pattern.exclusion;
     }
     return { matched, info };
+  }
+}
+
+/**
+ * A matcher for an option of this name (`includepatterns`); undefined when there are no patterns.
+ * @throws CairnError USAGE `invalid includepatterns: [a[]: syntax error in pattern`
+ */
+export function optionalMatcher(
+  option: string,
+  patterns: readonly string[] | undefined,
+): PatternMatcher | undefined {
+  if (patterns === undefined || patterns.length === 0) return undefined;
+  try {
+    return new PatternMatcher(patterns);
+  } catch (error) {
+    throw new CairnError(`invalid ${option}: [${patterns.join(' ')}]: ${messageOf(error)}`, {
+      code: 'USAGE',
+      hint: error instanceof CairnError ? error.hint : undefined,
+      cause: error,
+    });
   }
 }
 
