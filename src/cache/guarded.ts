@@ -32,17 +32,44 @@ export function cacheReadErrorOf(error: unknown): CacheReadError | undefined {
   return undefined;
 }
 
-/** The same blobs; whole ones are checked against their digest. What fails is a {@link CacheReadError}. */
-export function guardedProvider(provider: BlobProvider, cache: string): BlobProvider {
+/**
+ * The same blobs; whole ones are checked against their digest. What fails, or stands still for too long, is a
+ * {@link CacheReadError}.
+ *
+ * @param patience how long to wait for the next bytes, retries of the backend included; milliseconds
+ */
+export function guardedProvider(provider: BlobProvider, cache: string, patience: number): BlobProvider {
   return {
     async *read(blob, options) {
+      const stalled = new AbortController();
+      const signal = AbortSignal.any([stalled.signal, ...(options?.signal ? [options.signal] : [])]);
+      const stop = (): void =>
+        stalled.abort(new CairnError(`no bytes came for ${patience / 1000} s`, { code: 'TIMEOUT' }));
       try {
-        const bytes = provider.read(blob, options);
+        const bytes = impatient(provider.read(blob, { ...options, signal }), patience, stop);
         yield* options?.range === undefined ? verified(bytes, blob) : bytes;
       } catch (error) {
         if (options?.signal?.aborted === true) throw error;
-        throw new CacheReadError(cache, blob.digest, error);
+        throw new CacheReadError(cache, blob.digest, stalled.signal.aborted ? stalled.signal.reason : error);
       }
     },
   };
+}
+
+/** The same bytes; `stop` is called when the next ones take too long. The time that the reader takes is not counted. */
+async function* impatient(
+  bytes: AsyncIterable<Uint8Array>,
+  patience: number,
+  stop: () => void,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let timer = setTimeout(stop, patience);
+  try {
+    for await (const chunk of bytes) {
+      clearTimeout(timer);
+      yield chunk;
+      timer = setTimeout(stop, patience);
+    }
+  } finally {
+    clearTimeout(timer);
+  }
 }

@@ -1,6 +1,7 @@
 /** `--cache-from`: caches that the solver asks, each found while the build goes on. */
 import type { CacheBackend, CacheEntry } from '../cache/backends/contract.ts';
 import { cacheEntry } from '../cache/backends/create.ts';
+import { BLOB_PATIENCE_MS } from '../cache/backends/limits.ts';
 import type { KeySource } from '../cache/contract.ts';
 import { cacheReadErrorOf, guardedProvider } from '../cache/guarded.ts';
 import { importedKeySource, lazyKeySource } from '../cache/imported.ts';
@@ -13,6 +14,8 @@ import type { RegistryClient } from '../registry/contract.ts';
 import type { BuildContext } from './build.ts';
 import { backendContext, warner } from './cache_context.ts';
 
+/** After these, other blobs of the cache cannot be had either. */
+const OUT_OF_REACH: readonly string[] = ['UNAVAILABLE', 'TIMEOUT', 'DENIED'];
 /** Blobs of one cache that could not be read, after which nothing more of it is used. */
 const MAX_LOST_BLOBS = 16;
 
@@ -92,7 +95,7 @@ class CacheImport {
   lose({ code, digest, message }: CairnError & { digest: Digest }): void {
     const { snapshots } = this.#context.services;
     this.#lost.add(digest);
-    const outOfReach = code === 'UNAVAILABLE' || code === 'TIMEOUT' || this.#lost.size >= MAX_LOST_BLOBS;
+    const outOfReach = OUT_OF_REACH.includes(code) || this.#lost.size >= MAX_LOST_BLOBS;
     if (outOfReach) this.#givenUp = true;
     const forgotten = outOfReach ? this.#blobs : [digest];
     for (const each of forgotten) snapshots.forgetProvider(each);
@@ -133,8 +136,9 @@ class CacheImport {
     }
     const manifest = uniteManifests(found);
     this.#blobs = [...manifest.blobs.keys()];
+    const patience = Math.min(BLOB_PATIENCE_MS, this.#entry.common.timeout);
     return importedKeySource(
-      { ...manifest, provider: guardedProvider(manifest.provider, name) },
+      { ...manifest, provider: guardedProvider(manifest.provider, name, patience) },
       name,
       this.#context.services.snapshots,
       this.#warn,

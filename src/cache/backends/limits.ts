@@ -2,6 +2,8 @@
 
 /** Finding and reading the manifest and config of one imported cache. */
 export const DEFAULT_IMPORT_TIMEOUT_MS = 2 * 60_000;
+/** How long an import waits for the next bytes of a layer, tries again included; a shorter timeout= counts, too. */
+export const BLOB_PATIENCE_MS = 30_000;
 /** One export, from the first blob to the manifest. */
 export const DEFAULT_EXPORT_TIMEOUT_MS = 60 * 60_000;
 
