@@ -8,6 +8,7 @@ const BACKENDS: Readonly<Record<string, () => Promise<{ backend: BackendDefiniti
   local: () => import('./local.ts'),
   inline: () => import('./inline.ts'),
   s3: () => import('./s3.ts'),
+  azblob: () => import('./azblob.ts'),
   gha: () => import('./gha.ts'),
 };
 

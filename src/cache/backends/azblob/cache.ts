@@ -1,0 +1,172 @@
+/**
+ * Caches in Azure as BuildKit lays them out (cache/remotecache/azblob, v0.32.2): `PREFIX/blobs/DIGEST`, and
+ * `PREFIX/manifests/NAME` with the config, whose layers say by themselves what their blobs are.
+ */
+import { createHash } from 'node:crypto';
+import type { BlobProvider, ByteRange, Descriptor, Digest } from '../../../content/contract.ts';
+import { digestOf } from '../../../content/digest.ts';
+import { collect, verified } from '../../../content/verify.ts';
+import { CairnError } from '../../../errors/error.ts';
+import type { CacheManifest, ExportedCache } from '../../contract.ts';
+import { decodeAnnotatedConfig, encodeAnnotatedConfig } from '../config_format.ts';
+import type { CacheBackend, Published, WriteOptions } from '../contract.ts';
+import { AZURE_BLOCK_BYTES, AZURE_PARALLEL_BLOCKS, MAX_CONFIG_BYTES } from '../limits.ts';
+import { PartSlots } from '../part_slots.ts';
+import { resumedRead } from '../resumed_read.ts';
+import { PassingError, retrying } from '../retry.ts';
+import { findObjects } from '../stored_objects.ts';
+import type { Container, StoredBlob } from './container.ts';
+import { AzureError, azureError, isContainerMissing } from './error.ts';
+
+export interface AzureLayout {
+  blob(digest: Digest): string;
+  manifest(name: string): string;
+  names: readonly string[];
+}
+
+const IF_ABSENT = { ifNoneMatch: '*' } as const;
+
+export class AzureCache implements CacheBackend {
+  readonly blobsMayExpire = true;
+  readonly #container: Container;
+  readonly #layout: AzureLayout;
+  readonly #slots = new PartSlots(AZURE_PARALLEL_BLOCKS);
+  /** Blobs that are there with another size. */
+  readonly #damaged = new Set<Digest>();
+
+  constructor(container: Container, layout: AzureLayout) {
+    this.#container = container;
+    this.#layout = layout;
+  }
+
+  names(): Promise<readonly string[]> {
+    return Promise.resolve(this.#layout.names);
+  }
+
+  async resolve(name: string, signal: AbortSignal): Promise<CacheManifest | undefined> {
+    const found = await this.#readWhole(this.#layout.manifest(name), signal);
+    return found === undefined ? undefined : decodeAnnotatedConfig(found.bytes, this, found.etag);
+  }
+
+  read(
+    blob: Descriptor,
+    { range, signal }: { range?: ByteRange; signal?: AbortSignal } = {},
+  ): AsyncIterable<Uint8Array> {
+    const name = this.#layout.blob(blob.digest);
+    const url = this.#container.url(name);
+    const end = range?.end ?? blob.size;
+    return resumedRead({
+      name: url,
+      start: range?.start ?? 0,
+      end,
+      signal,
+      open: async (start) => {
+        const part = start === 0 && end === blob.size ? {} : { start, end };
+        const answer = await this.#container.get(name, signal, part);
+        if (answer === undefined) throw new CairnError(`${url} is not there`, { code: 'NOT_FOUND' });
+        return answer.body;
+      },
+    });
+  }
+
+  /** Makes the container when it is not there. */
+  async has(blobs: readonly Descriptor[], signal: AbortSignal): Promise<ReadonlySet<Digest>> {
+    const byName = new Map(blobs.map((blob) => [this.#layout.blob(blob.digest), blob]));
+    const there = new Set<Digest>();
+    try {
+      const found = await findObjects([...byName.keys()], {
+        list: (from) => {
+          const prefix = from.slice(0, from.length - (byName.get(from)?.digest.length ?? 0));
+          return unlessDenied(this.#container.list(prefix, from, signal));
+        },
+        head: (name) => unlessDenied(this.#container.head(name, signal)),
+      });
+      for (const [name, { size }] of found) {
+        const blob = byName.get(name);
+        if (blob === undefined) continue;
+        if (blob.size === size) there.add(blob.digest);
+        else this.#damaged.add(blob.digest);
+      }
+    } catch (error) {
+      if (!isContainerMissing(error)) throw error;
+      await this.#container.make(signal);
+    }
+    return there;
+  }
+
+  async write(blob: Descriptor, source: BlobProvider, { signal, onProgress }: WriteOptions): Promise<void> {
+    const name = this.#layout.blob(blob.digest);
+    const conditions = this.#damaged.has(blob.digest) ? {} : IF_ABSENT;
+    const bytes = verified(source.read(blob, { signal }), blob);
+    const options = { conditions, ...(onProgress === undefined ? {} : { onProgress }) };
+    if (blob.size > AZURE_BLOCK_BYTES) {
+      await this.#container.putInBlocks(name, bytes, blob.size, { slots: this.#slots, signal, ...options });
+      return;
+    }
+    await this.#slots.acquire();
+    try {
+      await this.#container.put(name, await collect(bytes, AZURE_BLOCK_BYTES), signal, options);
+    } finally {
+      this.#slots.release();
+    }
+  }
+
+  async publish(
+    cache: ExportedCache,
+    name: string,
+    { expected, signal }: { expected?: { version: string | undefined }; signal: AbortSignal },
+  ): Promise<Published> {
+    const bytes = encodeAnnotatedConfig(cache);
+    const blob = this.#layout.manifest(name);
+    const published = { digest: digestOf(bytes), size: bytes.length };
+    const there = await this.#container.head(blob, signal);
+    if (there !== undefined && (await this.#isSame(blob, there, bytes, signal)))
+      return { status: 'unchanged', ...published };
+    const conditions =
+      expected === undefined
+        ? {}
+        : expected.version === undefined
+          ? IF_ABSENT
+          : { ifMatch: expected.version };
+    const etag = await this.#container.put(blob, bytes, signal, { conditions });
+    return etag === undefined ? { status: 'conflict' } : { status: 'written', ...published };
+  }
+
+  async #isSame(
+    name: string,
+    { size, md5 }: StoredBlob,
+    bytes: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (size !== bytes.length) return false;
+    if (md5 !== undefined) return createHash('md5').update(bytes).digest().equals(md5);
+    return (await this.#readWhole(name, signal))?.bytes.equals(bytes) === true;
+  }
+
+  #readWhole(
+    name: string,
+    signal: AbortSignal,
+  ): Promise<{ bytes: Buffer; etag: string | undefined } | undefined> {
+    return retrying(async () => {
+      const answer = await this.#container.get(name, signal);
+      if (answer === undefined) return undefined;
+      try {
+        return { bytes: await collect(answer.body, MAX_CONFIG_BYTES), etag: answer.etag };
+      } catch (cause) {
+        const error = azureError(cause, `read ${this.#container.url(name)}`, { signal });
+        if (error.code === 'CORRUPT' || signal.aborted) throw error;
+        throw new PassingError(error.message, { code: error.code, cause });
+      }
+    }, signal);
+  }
+}
+
+/** Signatures may allow to read and write, but not to list. */
+async function unlessDenied<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof AzureError && error.status === 403) return undefined;
+    throw error;
+  }
+}
