@@ -26,16 +26,23 @@ function runWithBundledNode() {
     process.stderr.write(
       `ERROR: cairn needs Node ${NEEDED.join('.')} or newer; this is ${process.versions.node}, and the package node-linux-${process.arch} is not installed\n`,
     );
-    return 1;
+    process.exitCode = 1;
+    return;
   }
-  const { spawnSync } = require('node:child_process');
-  const { status, signal, error } = spawnSync(node, process.argv.slice(1), { stdio: 'inherit' });
-  if (error !== undefined) process.stderr.write(`ERROR: cannot start ${node}: ${error.message}\n`);
-  return signal === null ? (status ?? 1) : 128 + (require('node:os').constants.signals[signal] ?? 0);
+  const { spawn } = require('node:child_process');
+  const child = spawn(node, process.argv.slice(1), { stdio: 'inherit' });
+  // A terminal sends SIGINT to the child as well: a second one would mean "at once".
+  process.on('SIGINT', () => {});
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
+  child.on('error', (error) => process.stderr.write(`ERROR: cannot start ${node}: ${error.message}\n`));
+  child.on('close', (status, signal) => {
+    process.exitCode =
+      signal === null ? Math.abs(status ?? 1) : 128 + (require('node:os').constants.signals[signal] ?? 0);
+  });
 }
 
 const args = process.argv.slice(2);
 const bundle = join(__dirname, '../dist/cairn.cjs');
-if (!isNewEnough(process.versions.node)) process.exitCode = runWithBundledNode();
+if (!isNewEnough(process.versions.node)) runWithBundledNode();
 else if (existsSync(bundle)) require('./code_cache.js').load(bundle).main(args);
 else void import('../src/cli/main.ts').then(({ main }) => main(args));

@@ -41,6 +41,8 @@ export interface ClientInputs {
 
 export interface Driver {
   readonly name: string;
+  /** Looks at what the client offers, before anything is built. @throws CairnError USAGE */
+  check(inputs: ClientInputs): void;
   build(
     request: BuildRequest,
     inputs: ClientInputs,

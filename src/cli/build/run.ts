@@ -48,8 +48,13 @@ export async function runBuild(
     out: process.stderr,
     description: { plain: 'building with the embedded builder', tty: 'embedded' },
   });
+  let prefix = '';
   try {
-    const result = await build(prepared, globals, display, abort.signal);
+    const result = await build(prepared, globals, {
+      display,
+      signal: abort.signal,
+      begin: () => (prefix = 'failed to build: failed to solve: '),
+    });
     display.close();
     if (prepared.call === undefined) printWarnings(display.warnings, mode, globals.debug === true);
     writeResults(result, flags, display, prepared);
@@ -58,11 +63,11 @@ export async function runBuild(
     display.close();
     reportError(
       abort.signal.aborted
-        ? new CairnError('failed to solve: Canceled: context canceled', { code: 'CANCELED', cause: error })
+        ? new CairnError('Canceled: context canceled', { code: 'CANCELED', cause: error })
         : error,
       {
         debug: globals.debug === true,
-        prefix: 'failed to build: failed to solve: ',
+        prefix,
         dockerfileName: prepared.dockerfileName,
       },
     );
@@ -73,11 +78,17 @@ export async function runBuild(
   }
 }
 
+interface Running {
+  display: Display;
+  signal: AbortSignal;
+  /** Called when all that the command line names was found to be right. */
+  begin(): void;
+}
+
 async function build(
   { request, inputs }: PreparedBuild,
   globals: GlobalFlags,
-  display: Display,
-  signal: AbortSignal,
+  { display, signal, begin }: Running,
 ): Promise<BuildResult> {
   const { createEmbeddedDriver } = await import('../../drivers/embedded/driver.ts');
   const driver = await createEmbeddedDriver({
@@ -86,6 +97,8 @@ async function build(
     env: process.env,
   });
   try {
+    driver.check(inputs);
+    begin();
     return await driver.build(request, inputs, display.sink, signal);
   } finally {
     await driver.close();

@@ -24,9 +24,12 @@ export interface EmbeddedClient extends BuildClient {
   finish(success: boolean): Promise<void>;
 }
 
-/** @throws CairnError USAGE when a secret's or an agent's file is not there: before anything is built */
-export function createEmbeddedClient(inputs: ClientInputs, env: NodeJS.ProcessEnv): EmbeddedClient {
+/** @throws CairnError USAGE when a secret's file is not there or is too large */
+export function checkInputs(inputs: ClientInputs, env: NodeJS.ProcessEnv): void {
   for (const secret of inputs.secrets) checkSecret(secret, env);
+}
+
+export function createEmbeddedClient(inputs: ClientInputs, env: NodeJS.ProcessEnv): EmbeddedClient {
   const pending: { close(success: boolean): Promise<void> }[] = [];
   let credentialSource: Promise<CredentialSource> | undefined;
   const agents = new Map<string, Promise<{ socketPath: string; close(): Promise<void> } | undefined>>();

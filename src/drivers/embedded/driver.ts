@@ -2,7 +2,7 @@
 import { createEngine } from '../../engine/engine.ts';
 import { withCacheEnvironment } from '../cache_environment.ts';
 import type { Driver } from '../contract.ts';
-import { createEmbeddedClient } from './client.ts';
+import { checkInputs, createEmbeddedClient } from './client.ts';
 
 export interface EmbeddedOptions {
   /** The store; default: as store/root.ts says. */
@@ -20,6 +20,7 @@ export async function createEmbeddedDriver(options: EmbeddedOptions): Promise<Dr
   });
   return {
     name: 'embedded',
+    check: (inputs) => checkInputs(inputs, options.env),
     async build(request, inputs, progress, signal) {
       const client = createEmbeddedClient(inputs, options.env);
       let result;
