@@ -6,7 +6,7 @@ import { GhaBackend } from './gha/backend.ts';
 import { Caller } from './gha/calls.ts';
 import { fromEnvironment, refusal } from './gha/environment.ts';
 import { BLOB_PREFIX, indexKey } from './gha/keys.ts';
-import { DEFAULT_TIMEOUT_MS, MAX_KEY_LENGTH, UPLOAD_WINDOW_MS, UPLOADS_PER_WINDOW } from './gha/limits.ts';
+import { DEFAULT_TIMEOUT_MS, DEFAULT_WAITS, MAX_KEY_LENGTH, UPLOAD_WINDOW_MS, UPLOADS_PER_WINDOW } from './gha/limits.ts';
 import { listKeys } from './gha/listing.ts';
 import { ServiceV1 } from './gha/service_v1.ts';
 import { ServiceV2 } from './gha/service_v2.ts';
@@ -131,6 +131,7 @@ export const backend = defineBackend({
         writes: side === 'to',
         names: side === 'to' ? [indexKey(scope, own)] : related,
         ...(repository === '' ? {} : { list: listed }),
+        waits: DEFAULT_WAITS,
         warn: context.warn,
       }),
     );

@@ -13,7 +13,7 @@ import { memoryProvider } from '../manifest_format.ts';
 import type { Caller } from './calls.ts';
 import { download } from './download.ts';
 import { blobKey, numberedKey, numberOf } from './keys.ts';
-import { MAX_INDEX_NUMBERS, RESERVED_BLOB_WAIT_MS, RESERVED_POLL_MS, RESERVED_WAIT_MS } from './limits.ts';
+import { MAX_INDEX_NUMBERS, type Waits } from './limits.ts';
 import type { CacheService, FoundEntry } from './service.ts';
 import { UploadSource } from './upload_source.ts';
 
@@ -28,6 +28,7 @@ export interface GhaOptions {
   related: readonly string[];
   /** All keys of blobs that there are; absent: nobody can tell. */
   list?: (signal: AbortSignal) => Promise<ReadonlySet<string>>;
+  waits: Waits;
   warn(message: string): void;
 }
 
@@ -231,17 +232,21 @@ export class GhaBackend implements CacheBackend {
 
   /** Whether who has reserved the next number publishes within a while; else they have died. */
   async #overtaken(name: string, version: string | undefined, signal: AbortSignal): Promise<boolean> {
-    return poll(RESERVED_WAIT_MS, signal, async () => (await this.#newest(name, signal))?.key !== version);
+    const { index, poll } = this.#options.waits;
+    const changed = async (): Promise<boolean> => (await this.#newest(name, signal))?.key !== version;
+    return becomesTrue(changed, index, poll, signal);
   }
 
   /** Blobs that we need and that whoever is uploading them has not completed. Waits for them for a while. */
   async #unfilled(signal: AbortSignal): Promise<ReadonlySet<Digest>> {
-    await poll(RESERVED_BLOB_WAIT_MS, signal, async () => {
+    const { blobs, poll } = this.#options.waits;
+    const filled = async (): Promise<boolean> => {
       for (const digest of this.#contested) {
         if (await this.#exists(digest, signal)) this.#contested.delete(digest);
       }
       return this.#contested.size === 0;
-    });
+    };
+    await becomesTrue(filled, blobs, poll, signal);
     const [first] = this.#contested;
     if (first !== undefined) {
       this.#options.warn(
@@ -252,12 +257,17 @@ export class GhaBackend implements CacheBackend {
   }
 }
 
-/** Asks again and again until it is true; false: the time is up. */
-async function poll(limit: number, signal: AbortSignal, ask: () => Promise<boolean>): Promise<boolean> {
+/** Asks again and again, with growing pauses; false: the time is up. Times in milliseconds. */
+async function becomesTrue(
+  ask: () => Promise<boolean>,
+  limit: number,
+  longest: number,
+  signal: AbortSignal,
+): Promise<boolean> {
   const end = performance.now() + limit;
-  while (!(await ask())) {
-    if (performance.now() + RESERVED_POLL_MS > end) return false;
-    await sleep(RESERVED_POLL_MS, undefined, { signal }).catch(() => {
+  for (let pause = longest / 8; !(await ask()); pause = Math.min(longest, pause * 2)) {
+    if (performance.now() + pause > end) return false;
+    await sleep(pause, undefined, { signal }).catch(() => {
       throw signal.reason;
     });
   }

@@ -20,11 +20,16 @@ export const PART_BYTES = 16 * 1024 * 1024;
 /** Parts of all blobs that are in memory, and on the way, at once. */
 export const PARTS_AT_ONCE = 6;
 
-/** How long we wait for somebody who has reserved the next number of an index, as BuildKit does. */
-export const RESERVED_WAIT_MS = 15_000;
-/** How long for those who have reserved blobs that we need. */
-export const RESERVED_BLOB_WAIT_MS = 30_000;
-export const RESERVED_POLL_MS = 2000;
+/** How long we wait for those who have reserved what we need. */
+export interface Waits {
+  /** For the next number of an index; BuildKit has the same. */
+  index: number;
+  /** For blobs. */
+  blobs: number;
+  /** The longest pause between two questions; the first one is an eighth of it. */
+  poll: number;
+}
+export const DEFAULT_WAITS: Waits = { index: 15_000, blobs: 30_000, poll: 2000 };
 /** Numbers of an index that are tried in one publish. */
 export const MAX_INDEX_NUMBERS = 100;
 

@@ -10,11 +10,30 @@ export interface ThrottleOptions {
   uploads: number;
   /** Milliseconds. */
   window: number;
+  /** Default: the machine's. */
+  clock?: Clock;
 }
+
+/** Times in milliseconds. */
+export interface Clock {
+  now(): number;
+  /** @throws the signal's reason */
+  sleep(milliseconds: number, signal: AbortSignal | undefined): Promise<void>;
+}
+
+const MONOTONIC: Clock = {
+  now: () => performance.now(),
+  async sleep(milliseconds, signal) {
+    await sleep(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => {
+      throw signal?.reason;
+    });
+  },
+};
 
 export class Throttle {
   readonly #options: ThrottleOptions;
-  /** When requests may go on, by the monotonic clock. */
+  readonly #clock: Clock;
+  /** When requests may go on. */
   #until = 0;
   #doubling = FIRST_THROTTLE_MS;
   /** When the entries of the last window were made. */
@@ -23,24 +42,26 @@ export class Throttle {
 
   constructor(options: ThrottleOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? MONOTONIC;
   }
 
   /** Waits until the pause that the service asked for is over. @throws the signal's reason */
   async ready(signal: AbortSignal | undefined): Promise<void> {
-    for (let rest = this.#until - now(); rest > 0; rest = this.#until - now()) await pause(rest, signal);
+    for (let rest = this.#until - this.#clock.now(); rest > 0; rest = this.#until - this.#clock.now())
+      await this.#clock.sleep(rest, signal);
     signal?.throwIfAborted();
   }
 
   /** Waits until one more entry may be made. @throws the signal's reason */
   async upload(signal: AbortSignal | undefined): Promise<void> {
     for (;;) {
-      while (this.#made.length > 0 && (this.#made[0] ?? 0) <= now() - this.#options.window)
+      while (this.#made.length > 0 && (this.#made[0] ?? 0) <= this.#clock.now() - this.#options.window)
         this.#made.shift();
       const [oldest] = this.#made;
       if (oldest === undefined || this.#made.length < this.#options.uploads) break;
-      await pause(oldest + this.#options.window - now(), signal);
+      await this.#clock.sleep(oldest + this.#options.window - this.#clock.now(), signal);
     }
-    this.#made.push(now());
+    this.#made.push(this.#clock.now());
   }
 
   /**
@@ -49,10 +70,10 @@ export class Throttle {
    * @throws CairnError UNAVAILABLE when that is more than the budget has left
    */
   slow(retryAfter: number | undefined): void {
-    const rest = this.#until - now();
-    // Several requests are refused at once; they all mean the same pause.
-    if (rest > 0 && retryAfter === undefined) return;
+    const rest = this.#until - this.#clock.now();
     const asked = retryAfter !== undefined && retryAfter > 0;
+    // Several requests are refused at once; they all mean the same pause.
+    if (rest > 0 && !asked) return;
     const wanted = asked ? retryAfter : this.#doubling;
     if (!asked) this.#doubling = Math.min(MAX_THROTTLE_MS, this.#doubling * 2);
     const more = wanted - Math.max(0, rest);
@@ -67,21 +88,11 @@ export class Throttle {
       );
     }
     this.#spent += more;
-    this.#until = now() + wanted;
+    this.#until = this.#clock.now() + wanted;
   }
 
   /** Notes that a request was taken. */
   taken(): void {
     this.#doubling = FIRST_THROTTLE_MS;
   }
-}
-
-function now(): number {
-  return performance.now();
-}
-
-async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  await sleep(milliseconds, undefined, signal === undefined ? {} : { signal }).catch(() => {
-    throw signal?.reason;
-  });
 }
