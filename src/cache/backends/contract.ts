@@ -59,6 +59,12 @@ export interface CacheBackend extends BlobProvider {
   /** Clean-up after the last publish: blobs that nothing names any more. */
   finish?(signal: AbortSignal): Promise<void>;
 
+  /**
+   * Blobs are objects of their own: they may go while manifests that name them stay, and publish() does not notice.
+   * has() is asked about all of them then, those of the manifest that is united with, too.
+   */
+  readonly blobsMayExpire?: boolean;
+
   /** Blobs that may be written at once; default PARALLEL_WRITES of limits.ts. */
   readonly parallelWrites?: number;
 }

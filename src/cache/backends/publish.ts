@@ -66,7 +66,8 @@ async function replace(
     return await publish(whole, name, context);
   } catch (error) {
     // A service that was wrong about what it has says so now at the latest.
-    if (signal.aborted || !writer.trusted || !(error instanceof CairnError)) throw error;
+    const wrong = writer.trusted && backend.blobsMayExpire !== true && error instanceof CairnError;
+    if (signal.aborted || !wrong) throw error;
     return publish(await writer.write(cache, { trust: false }), name, context);
   }
 }
@@ -82,7 +83,8 @@ async function merge(
   for (let attempt = 1; ; attempt++) {
     const there = await backend.resolve(name, signal);
     const united = there === undefined ? cache : uniteExport(cache, there, warn);
-    const whole = await writer.write(united, { there: new Set(there?.blobs.keys()) });
+    const sure = backend.blobsMayExpire === true ? undefined : there;
+    const whole = await writer.write(united, { there: new Set(sure?.blobs.keys()) });
     const published = await publish(whole, name, context, { version: there?.version });
     if (published.status !== 'conflict') return published;
     if (attempt >= MAX_PUBLISH_ATTEMPTS) {
