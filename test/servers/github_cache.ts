@@ -42,14 +42,14 @@ export interface GithubCache {
   /** Completed entries, oldest first. */
   entries(): readonly CacheEntryRow[];
   /** Default: reads and writes `refs/heads/main`. */
-  token(access?: readonly Access[], seconds?: number): string;
+  token: (access?: readonly Access[], seconds?: number) => string;
   /** Forgets entries, as GitHub does with the least recently used. */
   evict(which: (entry: CacheEntryRow) => boolean): void;
   /** Lets time pass for URLs that were handed out. Milliseconds. */
   advance(ms: number): void;
   /** Answers instead of the server where it gives something. */
   fault: ((request: IncomingMessage) => Reply | 'reset' | undefined) | undefined;
-  stop(): Promise<void>;
+  stop: () => Promise<void>;
 }
 
 class Service {
