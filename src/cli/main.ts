@@ -1,4 +1,5 @@
 /** The command line: global flags, commands, exit codes. Each command's code is loaded when it is called. */
+import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CairnError } from '../errors/error.ts';
 import { normalizeBooleans } from './argv.ts';
@@ -74,12 +75,19 @@ function program(): Command {
   );
   for (const command of root.commands) command.exitOverride();
   // Before anything is opened: the process is replaced.
-  root.hook('preAction', async () => {
-    if (process.geteuid?.() === 0) return;
+  root.hook('preAction', async (_root, command) => {
+    if (process.geteuid?.() === 0 || onlyReads(command)) return;
     const { enterUserNamespace } = await import('../platform/rootless.ts');
     enterUserNamespace();
   });
   return root;
+}
+
+/** Whether a Dockerfile in a directory is only looked at: that makes no files of other owners. */
+function onlyReads(command: Command): boolean {
+  const [context = ''] = command.args;
+  const { check, call } = command.opts<Partial<BuildFlags>>();
+  return (check === true || (call !== undefined && !/^(build)?(,|$)/.test(call))) && existsSync(context);
 }
 
 function collect(value: string, previous: string[]): string[] {

@@ -1,11 +1,20 @@
 /** Runs the program as a user does, with a store and configuration of its own. */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StepReport } from '../../src/engine/contract.ts';
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/cairn.js');
+
+/** Whoever runs the program. */
+export interface Account {
+  uid: number;
+  gid: number;
+  home: string;
+  /** What starts cairn as this user, without its arguments. */
+  command: string[];
+}
 
 export interface Outcome {
   code: number;
@@ -30,9 +39,14 @@ export interface Cairn {
   remove(): void;
 }
 
-/** @param registry `host:port` that stands in for docker.io and the example registries */
-export function useCairn(registry?: string): Cairn {
+/**
+ * @param registry `host:port` that stands in for docker.io and the example registries
+ * @param account default: who runs the tests
+ */
+export function useCairn(registry?: string, account?: Account): Cairn {
   const directory = mkdtempSync(join(tmpdir(), 'cairn-test-'));
+  if (account !== undefined) chownSync(directory, account.uid, account.gid);
+  const [program = '', ...first] = account?.command ?? [process.execPath, LAUNCHER];
   const store = join(directory, 'store');
   const config = join(directory, 'cairn.toml');
   const mirrored = ['docker.io', 'gcr.example.com', 'mcr.example.com'];
@@ -42,9 +56,14 @@ export function useCairn(registry?: string): Cairn {
       ? ''
       : mirrored.map((host) => `[registry."${host}"]\nmirrors = ["${registry}"]\n`).join(''),
   );
-  const env = { ...process.env, CAIRN_ROOT: store, CAIRN_CONFIG: config, NO_COLOR: '1' };
+  const env = {
+    ...process.env,
+    ...(account === undefined ? { CAIRN_ROOT: store } : { HOME: account.home, XDG_DATA_HOME: directory }),
+    CAIRN_CONFIG: config,
+    NO_COLOR: '1',
+  };
   const start = (args: string[], more: Record<string, string> = {}, cwd = directory) =>
-    spawn(process.execPath, [LAUNCHER, ...args], {
+    spawn(program, [...first, ...args], {
       cwd,
       env: { ...env, ...more },
       stdio: ['pipe', 'pipe', 'pipe'],

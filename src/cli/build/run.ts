@@ -82,7 +82,7 @@ interface Running {
   display: Display;
   signal: AbortSignal;
   /** Called when all that the command line names was found to be right. */
-  begin(): void;
+  begin: () => void;
 }
 
 async function build(
