@@ -19,8 +19,10 @@ const native = {
   lsetxattr: bind('int lsetxattr(str, str, const void *, size_t, int)'),
   lremovexattr: bind('int lremovexattr(str, str)'),
   llistxattr: bind('long llistxattr(str, void *, size_t)'),
+  flistxattr: bind('long flistxattr(int, void *, size_t)'),
   mknodat: bind('long syscall(long, int, str, uint32_t, uint32_t)'),
   utimensat: bind('int utimensat(int, str, const void *, int)'),
+  futimens: bind('int futimens(int, const void *)'),
   fchownat: bind('int fchownat(int, str, uint32_t, uint32_t, int)'),
   lseek: bind('int64_t lseek(int, int64_t, int)'),
   ioctl: bind('int ioctl(int, ulong, long)'),
@@ -76,6 +78,11 @@ export function llistxattr(path: Path): string[] {
   return length === 0 ? [] : scratch.toString('utf8', 0, length - 1).split('\0');
 }
 
+/** Whether an open file may have extended attributes; where that cannot be told, it may. */
+export function hasXattrs(fd: number): boolean {
+  return native.flistxattr(fd, null, 0) !== 0;
+}
+
 /** File type bits of mknod(2)'s mode. */
 export const S_IFMT = 0o170000;
 export const S_IFIFO = 0o010000;
@@ -103,6 +110,13 @@ export function lutimesNs(path: Path, atimeNs: bigint, mtimeNs: bigint): void {
   writeTimespec(0, atimeNs);
   writeTimespec(16, mtimeNs);
   checked(native.utimensat(AT_FDCWD, cString(path), times, AT_SYMLINK_NOFOLLOW), 'utimensat', path);
+}
+
+/** As {@link lutimesNs}, of an open file. */
+export function futimesNs(fd: number, atimeNs: bigint, mtimeNs: bigint): void {
+  writeTimespec(0, atimeNs);
+  writeTimespec(16, mtimeNs);
+  checked(native.futimens(fd, times), 'futimens');
 }
 
 function writeTimespec(offset: number, ns: bigint): void {

@@ -5,6 +5,8 @@
 import {
   chmodSync,
   closeSync,
+  fchmodSync,
+  fchownSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -16,6 +18,8 @@ import {
 import { CairnError } from '../../errors/error.ts';
 import {
   deviceNumbers,
+  futimesNs,
+  hasXattrs,
   lchown,
   lgetxattr,
   llistxattr,
@@ -55,6 +59,8 @@ export interface CopyOptions {
   excludePatterns: readonly string[];
   /** Files may replace directories and the other way round. */
   alwaysReplace: boolean;
+  /** Where to make what goes into a directory that this copy has just made: MountedFiles.direct(). */
+  direct(path: string): string;
   signal: { readonly aborted: boolean };
 }
 
@@ -92,11 +98,21 @@ export class Copier {
    * @param target full path whose symlinks have been resolved
    */
   copy(source: string, target: string): void {
-    this.#copy(source, '', target, false, { include: undefined, exclude: undefined });
+    this.#copy(source, '', target, false, { include: undefined, exclude: undefined }, false);
   }
 
-  /** `relative`: path below what is copied, empty for itself. `overwrite`: an existing directory takes the source's metadata. */
-  #copy(source: string, relative: string, target: string, overwrite: boolean, parent: Matches): void {
+  /**
+   * `relative`: path below what is copied, empty for itself. `overwrite`: an existing directory takes the source's
+   * metadata. `fresh`: this copy has just made the target's directory, and nothing can be at the target.
+   */
+  #copy(
+    source: string,
+    relative: string,
+    target: string,
+    overwrite: boolean,
+    parent: Matches,
+    fresh: boolean,
+  ): void {
     if (this.#options.signal.aborted) throw new CairnError('canceled', { code: 'CANCELED' });
     const verdict = this.#match(relative, parent);
     if (!verdict.included && this.#include === undefined && this.#exclude?.exclusions !== true) return;
@@ -104,21 +120,25 @@ export class Copier {
     if (info === undefined) return;
     const isDir = isDirectory(info);
     if (!verdict.included && !isDir) return;
-    const there = doing(`failed to stat ${displayName(target)}`, () => lstatAt(target));
+    const there = fresh ? undefined : doing(`failed to stat ${displayName(target)}`, () => lstatAt(target));
     if (verdict.included) {
       this.#replace(target, isDir, there);
       this.#makeParents(overwrite);
     }
     if (!isDir) {
-      makeRoom(target);
-      this.#file(source, info, target);
-      this.#metadata(source, info, target);
+      if (!fresh) makeRoom(target);
+      this.#file(source, info, target, fresh);
       return;
     }
-    const created = this.#directory(source, relative, target, info, overwrite, verdict);
+    const created = this.#directory(source, relative, target, info, overwrite, verdict, fresh);
+    const place = this.#place(target, fresh);
     // A directory that was there keeps its owner and mode, and gets the source's time.
-    if (overwrite ? verdict.included : created) this.#metadata(source, info, target);
-    else if (!overwrite && there !== undefined) this.#time(info, target);
+    if (overwrite ? verdict.included : created) this.#metadata(source, info, place);
+    else if (!overwrite && there !== undefined) this.#time(info, place);
+  }
+
+  #place(target: string, fresh: boolean): string {
+    return fresh ? this.#options.direct(target) : target;
   }
 
   #match(relative: string, parent: Matches): { included: boolean; excluded: boolean; matches: Matches } {
@@ -160,46 +180,69 @@ export class Copier {
     info: FileInfo,
     overwrite: boolean,
     verdict: { included: boolean; excluded: boolean; matches: Matches },
+    fresh: boolean,
   ): boolean {
-    const created = verdict.included && makeDirectory(target, info, overwrite);
+    const place = this.#place(target, fresh);
+    const created = verdict.included && makeDirectory(place, info, overwrite);
     if (verdict.excluded && this.#exclude?.exclusions !== true) return false;
     this.#parents.push({ source, target, copied: verdict.included });
     for (const name of doing(`failed to read ${displayName(source)}`, () => this.#files.names(source))) {
       const below = relative === '' ? name : `${relative}/${name}`;
-      this.#copy(`${source}/${name}`, below, `${target}/${name}`, true, verdict.matches);
+      this.#copy(`${source}/${name}`, below, `${target}/${name}`, true, verdict.matches, created);
     }
     this.#parents.pop();
     return created;
   }
 
-  #file(source: string, info: FileInfo, target: string): void {
+  #file(source: string, info: FileInfo, target: string, fresh: boolean): void {
     const from = this.#files.root + source;
+    const place = this.#place(target, fresh);
     switch (info.mode & S_IFMT) {
       case S_IFREG: {
         const link = this.#linkTo(info, target);
+        if (link === undefined && info.size > 0) {
+          this.#regular(source, info, place);
+          return;
+        }
         if (link !== undefined) {
-          doing('failed to create hard link', () => linkSync(fsPath(link), fsPath(target)));
-        } else if (info.size === 0) {
-          doing('failed to copy files', () => closeSync(openSync(fsPath(target), 'wx', 0o600)));
-        } else doing('failed to copy files', () => copyRegular(from, info, target));
-        return;
+          const first = this.#place(link, fresh);
+          doing('failed to create hard link', () => linkSync(fsPath(first), fsPath(place)));
+        } else doing('failed to copy files', () => closeSync(openSync(fsPath(place), 'wx', 0o600)));
+        break;
       }
       case S_IFLNK: {
         const link = doing(`failed to read link: ${displayName(source)}`, () =>
           readlinkSync(fsPath(from), { encoding: 'latin1' }),
         );
         doing(`failed to create symlink: ${displayName(target)}`, () =>
-          symlinkSync(fsPath(link), fsPath(target)),
+          symlinkSync(fsPath(link), fsPath(place)),
         );
-        return;
+        break;
       }
       default: {
         const { major, minor } = deviceNumbers(info.rdev);
         // Of a socket only an empty file can be kept.
         const mode = (info.mode & S_IFMT) === S_IFSOCK ? (info.mode & 0o7777) | S_IFREG : info.mode;
-        doing('failed to create device', () => mknod(fsPath(target), mode, major, minor));
+        doing('failed to create device', () => mknod(fsPath(place), mode, major, minor));
       }
     }
+    this.#metadata(source, info, place);
+  }
+
+  /** Content and metadata while both files are open: no path is looked up again. */
+  #regular(source: string, info: FileInfo, place: string): void {
+    const from = this.#files.root + source;
+    let attributes = false;
+    const finish = (target: number, opened: number): void =>
+      doing('failed to copy file info', () => {
+        fchownSync(target, ...this.#owner(info));
+        fchmodSync(target, this.#mode(info));
+        attributes = hasXattrs(opened);
+        const time = this.#options.time ?? mtimeNs(info);
+        futimesNs(target, time, time);
+      });
+    doing('failed to copy files', () => copyRegular(from, info, place, finish));
+    if (attributes) this.#xattrs(from, place);
   }
 
   /** Where the first name of a file with several was copied to. */
@@ -212,23 +255,29 @@ export class Copier {
   }
 
   #metadata(source: string, info: FileInfo, target: string): void {
-    const { owner, mode } = this.#options;
     doing('failed to copy file info', () => {
-      lchown(fsPath(target), owner?.uid ?? info.uid, owner?.gid ?? info.gid);
-      if ((info.mode & S_IFMT) !== S_IFLNK) {
-        const bits = info.mode & 0o7777;
-        chmodSync(fsPath(target), mode === undefined ? bits : mode(bits, isDirectory(info)));
-      }
+      lchown(fsPath(target), ...this.#owner(info));
+      if ((info.mode & S_IFMT) !== S_IFLNK) chmodSync(fsPath(target), this.#mode(info));
       this.#time(info, target);
     });
     this.#xattrs(this.#files.root + source, target);
   }
 
+  #owner(info: FileInfo): [uid: number, gid: number] {
+    const { owner } = this.#options;
+    return owner === undefined ? [info.uid, info.gid] : [owner.uid, owner.gid];
+  }
+
+  #mode(info: FileInfo): number {
+    const { mode } = this.#options;
+    const bits = info.mode & 0o7777;
+    return mode === undefined ? bits : mode(bits, isDirectory(info));
+  }
+
   #time(info: FileInfo, target: string): void {
     const { time } = this.#options;
     if (time !== undefined) return setTimestamp(target, time);
-    const ns = BigInt(info.mtime) * 1_000_000_000n + BigInt(info.mtimeNs);
-    lutimesNs(fsPath(target), ns, ns);
+    lutimesNs(fsPath(target), mtimeNs(info), mtimeNs(info));
   }
 
   /** What the target's file system cannot hold is left out, as in BuildKit. */
@@ -245,6 +294,10 @@ export class Copier {
       // BuildKit logs it and goes on.
     }
   }
+}
+
+function mtimeNs({ mtime, mtimeNs: rest }: FileInfo): bigint {
+  return BigInt(mtime) * 1_000_000_000n + BigInt(rest);
 }
 
 /** True when it was made. */

@@ -65,6 +65,7 @@ function copyOne(
     includePatterns: action.includePatterns,
     excludePatterns: action.excludePatterns,
     alwaysReplace: action.alwaysReplaceExistingDestPaths,
+    direct: (path) => target.direct(path),
     signal,
   };
   const made = makeDirectories(

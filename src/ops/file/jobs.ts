@@ -40,10 +40,12 @@ async function runSteps(
   { signal }: JobContext,
 ): Promise<void> {
   const opened: Opened = new Map();
+  const upper = target.kind === 'overlay' ? target.upper : undefined;
   await withMount(
     target,
     async (root) => {
-      for (const step of steps) await runStep(step, new MountedFiles(root), opened, mountParent, signal);
+      const files = new MountedFiles(root, upper);
+      for (const step of steps) await runStep(step, files, opened, mountParent, signal);
     },
     mountParent,
   );
@@ -74,7 +76,8 @@ async function runStep(
           else if (action.case === 'rm') removeAction(target, action.value);
           else throw new CairnError('a file op has an action of an unknown type', { code: 'UNSUPPORTED' });
         } catch (error) {
-          throw asFailure(error, [source.root, target.root]);
+          const upper = target.upper === undefined ? [] : [target.upper];
+          throw asFailure(error, [source.root, target.root, ...upper]);
         }
       }),
     ),

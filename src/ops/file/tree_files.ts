@@ -33,10 +33,23 @@ export interface TreeFiles {
 export class MountedFiles implements TreeFiles {
   readonly root: string;
   readonly fromClient = false;
+  /** Of an overlay that is written to: the directory that takes what is new. */
+  readonly upper: string | undefined;
 
-  /** @param root text */
-  constructor(root: string) {
+  /** Both as text. */
+  constructor(root: string, upper?: string) {
     this.root = toBinary(root);
+    this.upper = upper === undefined ? undefined : toBinary(upper);
+  }
+
+  /**
+   * Where to make what goes into a directory that was made through the mount, and into which nobody has looked
+   * since: in the overlay's upper directory, which has it all. Overlayfs makes a file twice, in its work
+   * directory and by renaming.
+   * @param path full path below the root
+   */
+  direct(path: string): string {
+    return this.upper === undefined ? path : this.upper + path.slice(this.root.length);
   }
 
   lstat(path: string): FileInfo | undefined {

@@ -10,6 +10,10 @@ import { readSync, writeSync } from 'node:fs';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_WRONLY } = constants;
 const COPY_BYTES = 1 << 20;
+/** Up to here two calls that move bytes are faster than asking the kernel for ways without. */
+const SMALL_BYTES = 64 * 1024;
+/** Of the calling thread; nothing waits between its filling and its writing. */
+let buffer: Buffer | undefined;
 
 /** `to` must not exist. Not for directories and sockets. */
 export function copyFile(from: string, info: FileInfo, to: string): void {
@@ -26,20 +30,34 @@ export function copyFile(from: string, info: FileInfo, to: string): void {
   setTime(to, info);
 }
 
-/** Makes `to` with the content of `from`, holes and shared blocks kept; only the mode of its metadata is set. */
-export function copyRegular(from: string, info: FileInfo, to: string): void {
+/**
+ * Makes `to` with the content of `from`, holes and shared blocks kept.
+ * @param finish what is to be done with the open file; default: its mode is set to the source's
+ */
+export function copyRegular(
+  from: string,
+  info: FileInfo,
+  to: string,
+  finish = (target: number, _source: number): void => fchmodSync(target, info.mode & 0o777),
+): void {
   const source = openSync(fsPath(from), O_RDONLY | O_NOFOLLOW);
   try {
     const target = openSync(fsPath(to), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
     try {
-      if (info.size > 0 && !reflink(target, source)) copyData(source, target, info);
-      fchmodSync(target, info.mode & 0o777);
+      copyContent(source, target, info);
+      finish(target, source);
     } finally {
       closeSync(target);
     }
   } finally {
     closeSync(source);
   }
+}
+
+function copyContent(source: number, target: number, info: FileInfo): void {
+  if (info.size === 0) return;
+  if (info.size <= SMALL_BYTES && info.allocated >= info.size) copyBytes(source, target, 0, info.size);
+  else if (!reflink(target, source)) copyData(source, target, info);
 }
 
 function copyData(source: number, target: number, info: FileInfo): void {
@@ -68,7 +86,7 @@ function copyData(source: number, target: number, info: FileInfo): void {
 }
 
 function copyBytes(source: number, target: number, start: number, end: number): void {
-  const buffer = Buffer.allocUnsafe(Math.min(COPY_BYTES, end - start));
+  buffer ??= Buffer.allocUnsafe(COPY_BYTES);
   let at = start;
   while (at < end) {
     const read = readSync(source, buffer, 0, Math.min(buffer.length, end - at), at);
