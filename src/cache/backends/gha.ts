@@ -128,7 +128,6 @@ export const backend = defineBackend({
         caller,
         service,
         related,
-        writes: side === 'to',
         names: side === 'to' ? [indexKey(scope, own)] : related,
         ...(repository === '' ? {} : { list: listed }),
         waits: DEFAULT_WAITS,

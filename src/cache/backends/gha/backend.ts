@@ -20,8 +20,6 @@ import { UploadSource } from './upload_source.ts';
 export interface GhaOptions {
   caller: Caller;
   service: CacheService;
-  /** Whether it is for an export. */
-  writes: boolean;
   /** Indexes that are imported, or the one that is published. */
   names: readonly string[];
   /** Indexes that may name blobs which are there already. */
@@ -40,6 +38,7 @@ interface KnownIndex {
 }
 
 export class GhaBackend implements CacheBackend {
+  readonly blobsMayExpire = true;
   readonly #options: GhaOptions;
   /** Entries that were found, with URLs that may have expired. */
   readonly #entries = new Map<string, FoundEntry>();
@@ -47,6 +46,8 @@ export class GhaBackend implements CacheBackend {
   readonly #indexes = new Map<string, KnownIndex | undefined>();
   /** Blobs whose keys somebody else has reserved and not yet filled. */
   readonly #contested = new Set<Digest>();
+  /** Those that we have waited for in vain. */
+  readonly #lost = new Set<Digest>();
 
   constructor(options: GhaOptions) {
     this.#options = options;
@@ -57,18 +58,11 @@ export class GhaBackend implements CacheBackend {
   }
 
   async resolve(name: string, signal: AbortSignal): Promise<CacheManifest | undefined> {
-    const manifest = await this.#load(name, signal);
-    if (manifest === undefined || !this.#options.writes) return manifest;
-    // GitHub evicts blobs one by one. An import finds that out when it needs one; a merge relies on them.
-    const there = await this.#existing([...manifest.blobs.keys()], signal);
-    return { ...manifest, blobs: new Map([...manifest.blobs].filter(([digest]) => there.has(digest))) };
-  }
-
-  async #load(name: string, signal: AbortSignal): Promise<CacheManifest | undefined> {
     const entry = await this.#newest(name, signal);
     this.#indexes.set(name, entry && { key: entry.key, bytes: undefined });
     if (entry === undefined) return undefined;
     const bytes = await this.#readIndex(entry, signal);
+    if (bytes === undefined) return undefined;
     this.#indexes.set(name, { key: entry.key, bytes });
     return decodeAnnotatedConfig(bytes, this, entry.key);
   }
@@ -79,13 +73,19 @@ export class GhaBackend implements CacheBackend {
     return entry === undefined || numberOf(name, entry.key) === undefined ? undefined : entry;
   }
 
-  async #readIndex(entry: FoundEntry, signal: AbortSignal): Promise<Uint8Array> {
+  /** Undefined: it was evicted just now. */
+  async #readIndex(entry: FoundEntry, signal: AbortSignal): Promise<Uint8Array | undefined> {
     const bytes = download(this.#options.caller, {
       key: entry.key,
       url: async (renew) => (renew ? await this.#find(entry.key, signal) : entry).url,
       signal,
     });
-    return collect(bytes, MAX_CONFIG_BYTES);
+    try {
+      return await collect(bytes, MAX_CONFIG_BYTES);
+    } catch (error) {
+      if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
   }
 
   /** @throws CairnError NOT_FOUND */
@@ -118,23 +118,17 @@ export class GhaBackend implements CacheBackend {
 
   async has(blobs: readonly Descriptor[], signal: AbortSignal): Promise<ReadonlySet<Digest>> {
     const digests = blobs.map(({ digest }) => digest);
-    if (this.#options.list !== undefined) return this.#existing(digests, signal);
-    // What no index names is most likely not there, and reserving its key tells so for the same price.
-    const named = await this.#named(signal);
-    return this.#existing(
-      digests.filter((digest) => named.has(digest)),
-      signal,
-    );
-  }
-
-  async #existing(digests: readonly Digest[], signal: AbortSignal): Promise<ReadonlySet<Digest>> {
     const listed = await this.#listed(signal);
     if (listed !== undefined) return new Set(digests.filter((digest) => listed.has(blobKey(digest))));
-    const questions = new Set(digests).values();
+    // What no index names is most likely not there, and reserving its key tells so for the same price.
+    const named = await this.#named(signal);
+    const questions = new Set(digests.filter((digest) => named.has(digest))).values();
     const found = new Set<Digest>();
     const ask = async (): Promise<void> => {
       for (const digest of questions) {
-        if (await this.#exists(digest, signal)) found.add(digest);
+        // What was there a moment ago is not evicted first.
+        const known = this.#entries.has(blobKey(digest));
+        if (known || (await this.#exists(digest, signal))) found.add(digest);
       }
     };
     await Promise.all(Array.from({ length: PARALLEL_QUESTIONS }, ask));
@@ -167,7 +161,7 @@ export class GhaBackend implements CacheBackend {
         leniently(signal, async () => {
           const known = this.#indexes.get(name);
           if (known?.bytes !== undefined) return decodeAnnotatedConfig(known.bytes, this);
-          return this.#indexes.has(name) ? undefined : await this.#load(name, signal);
+          return this.#indexes.has(name) ? undefined : await this.resolve(name, signal);
         }),
       ),
     );
@@ -196,12 +190,13 @@ export class GhaBackend implements CacheBackend {
     const bytes = encodeAnnotatedConfig(lost.size === 0 ? cache : withoutBlobs(cache, lost));
     const digest = digestOf(bytes);
     const result = { digest, size: bytes.length };
-    if (!this.#indexes.has(name)) await leniently(signal, () => this.#load(name, signal));
+    if (!this.#indexes.has(name)) await leniently(signal, () => this.resolve(name, signal));
     const known = this.#indexes.get(name);
     let newest = known?.key;
     if (expected !== undefined) {
       newest = (await this.#newest(name, signal))?.key;
-      if (newest !== expected.version) return { status: 'conflict' };
+      const seen = newest === known?.key && known?.bytes === undefined ? undefined : newest;
+      if (seen !== expected.version) return { status: 'conflict' };
     }
     if (known?.bytes !== undefined && known.key === newest && digestOf(known.bytes) === digest)
       return { status: 'unchanged', ...result };
@@ -221,7 +216,7 @@ export class GhaBackend implements CacheBackend {
       if (expected === undefined) {
         const there = (await this.#newest(name, signal))?.key;
         number = Math.max(number, there === undefined ? 0 : (numberOf(name, there) ?? 0));
-      } else if (await this.#overtaken(name, expected.version, signal)) {
+      } else if (await this.#overtaken(name, newest, signal)) {
         return { status: 'conflict' };
       }
     }
@@ -231,9 +226,9 @@ export class GhaBackend implements CacheBackend {
   }
 
   /** Whether who has reserved the next number publishes within a while; else they have died. */
-  async #overtaken(name: string, version: string | undefined, signal: AbortSignal): Promise<boolean> {
+  async #overtaken(name: string, newest: string | undefined, signal: AbortSignal): Promise<boolean> {
     const { index, poll } = this.#options.waits;
-    const changed = async (): Promise<boolean> => (await this.#newest(name, signal))?.key !== version;
+    const changed = async (): Promise<boolean> => (await this.#newest(name, signal))?.key !== newest;
     return becomesTrue(changed, index, poll, signal);
   }
 
@@ -246,14 +241,14 @@ export class GhaBackend implements CacheBackend {
       }
       return this.#contested.size === 0;
     };
-    await becomesTrue(filled, blobs, poll, signal);
-    const [first] = this.#contested;
-    if (first !== undefined) {
-      this.#options.warn(
-        `${this.#contested.size} blobs (${first}) are reserved by an upload that does not end; what needs them is left out`,
-      );
-    }
-    return this.#contested;
+    if (await becomesTrue(filled, blobs, poll, signal)) return this.#lost;
+    const [first = ''] = this.#contested;
+    this.#options.warn(
+      `layers (${this.#contested.size}, one is ${first}) are reserved by an upload that does not end, and left out`,
+    );
+    for (const digest of this.#contested) this.#lost.add(digest);
+    this.#contested.clear();
+    return this.#lost;
   }
 }
 
