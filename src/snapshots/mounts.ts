@@ -66,7 +66,9 @@ export function mountAt(spec: MountSpec, target: string): void {
 
 /**
  * Mounts an overlay at `target`. index, redirect_dir and metacopy are off, so that the upper directory is a
- * complete diff by itself.
+ * complete diff by itself. Where the kernel can, it is volatile: taking it away does not wait until everything on
+ * the store's file system is on the disk, and fsync() in a step costs nothing. Layers that are unpacked are not
+ * flushed either: after a power failure a store may have lost files.
  * @throws CairnError UNSUPPORTED above 500 lower layers
  */
 export function mountOverlay(spec: OverlaySpec, target: string): void {
@@ -84,7 +86,7 @@ export function mountOverlay(spec: OverlaySpec, target: string): void {
       ...spec.lowers.map((lower) => ['lowerdir+', lower] as const),
       ...layerOptions(spec, escapeBackslash),
       ...fixedOptions(spec),
-      ...(spec.upper === undefined ? [['ro', true] as const] : []),
+      spec.upper === undefined ? ['ro', true] : ['volatile', true],
     ]);
   } catch (error) {
     if (!isUnknownOption(error)) throw error;
