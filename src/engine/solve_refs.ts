@@ -24,11 +24,12 @@ export function loadEdges(refs: readonly FrontendRef[], allowed: readonly string
 }
 
 /** All platforms side by side; the solver shares what they have in common. @throws SolveError */
-export function solveRefs(
+export async function solveRefs(
   refs: readonly FrontendRef[],
   edges: readonly (Edge | undefined)[],
   session: SolveSession,
 ): Promise<SolvedRef[]> {
+  if (edges.length > 1) await session.find(edges.filter((edge) => edge !== undefined));
   return Promise.all(
     refs.map(async (found, index) => {
       const edge = edges[index];

@@ -23,6 +23,11 @@ export interface SolveSession {
    *   CairnError CANCELED when the signal fired
    */
   result(edge: Edge): Promise<Tree | undefined>;
+  /**
+   * Looks for the results of several edges as far as nothing has to run for them. Asked for before results, what
+   * is found for one platform is decided (and shown as found) before a step of another one starts.
+   */
+  find(edges: readonly Edge[]): Promise<void>;
   /** The records of an edge that was solved, for exportCache(). */
   exportNode(edge: Edge): Promise<ExportNode>;
   /** The topmost edges that have a result, when the build failed: for exportCache(). */

@@ -16,7 +16,7 @@ import type { Decision } from './contract.ts';
 import { canceled, SolveError } from './error.ts';
 import { reasonOfHit, reasonOfRun } from './explain.ts';
 import { storeImported, storeKeys } from './keys.ts';
-import { Lookup, MOST, type Hit } from './lookup.ts';
+import { Lookup, MOST, UNFORCED, type Hit } from './lookup.ts';
 import type { SolveProgress } from './progress.ts';
 import type { Runs } from './runs.ts';
 import type { VertexState } from './vertex.ts';
@@ -67,6 +67,11 @@ export class EdgeState {
   /** It has a result. */
   get finished(): boolean {
     return this.#used !== undefined;
+  }
+
+  /** Looks for the result as far as nothing has to run for it. */
+  async find(): Promise<void> {
+    if ((await this.lookup.found(UNFORCED)) !== undefined) await this.result();
   }
 
   exportNode(): Promise<ExportNode> {

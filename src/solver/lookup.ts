@@ -16,6 +16,8 @@ import type { VertexState } from './vertex.ts';
  * 3: also the content of every other input that can be keyed so, and what other caches say to be equal.
  */
 export type Effort = 0 | 1 | 2 | 3;
+/** The most that makes no input. */
+export const UNFORCED: Effort = 1;
 const FORCED: Effort = 2;
 export const MOST: Effort = 3;
 

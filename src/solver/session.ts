@@ -30,6 +30,8 @@ class Session implements SolveSession, SolveContext {
   readonly #vertices = new Map<Digest, VertexState>();
   readonly #edges = new Map<string, EdgeState>();
   readonly #decided = new Set<Digest>();
+  /** Decisions that no cache made: a later vertex was found. */
+  readonly #skipped = new Map<Digest, Decision>();
   readonly #working = new Set<Promise<unknown>>();
   readonly #held = new Map<string, { release(): void }>();
   #failure: unknown;
@@ -54,6 +56,11 @@ class Session implements SolveSession, SolveContext {
       await this.#settled();
       throw this.#outer.aborted ? canceled(this.#outer) : this.#failure;
     }
+  }
+
+  async find(edges: readonly Edge[]): Promise<void> {
+    // What fails here fails again, and is told, when the result is asked for.
+    await Promise.allSettled(edges.map((edge) => this.track(this.#edge(edge).find())));
   }
 
   exportNode(edge: Edge): Promise<ExportNode> {
@@ -88,8 +95,15 @@ class Session implements SolveSession, SolveContext {
   }
 
   decide(decision: Decision): void {
-    if (this.#decided.has(decision.vertex.digest)) return;
-    this.#decided.add(decision.vertex.digest);
+    const { digest } = decision.vertex;
+    const earlier = this.#skipped.get(digest);
+    if (earlier !== undefined) {
+      // Another platform needs it after all.
+      this.#skipped.delete(digest);
+      this.decisions[this.decisions.indexOf(earlier)] = decision;
+    }
+    if (this.#decided.has(digest)) return;
+    this.#decided.add(digest);
     this.decisions.push(decision);
   }
 
@@ -100,8 +114,10 @@ class Session implements SolveSession, SolveContext {
 
   #skip(digest: Digest): void {
     const vertex = this.#vertices.get(digest)?.vertex;
-    if (vertex !== undefined)
-      this.decide({ vertex, status: 'hit', reason: 'not needed: a later step was found' });
+    if (vertex === undefined || this.#decided.has(digest)) return;
+    const decision = { vertex, status: 'hit', reason: 'not needed: a later step was found' } as const;
+    this.decide(decision);
+    this.#skipped.set(digest, decision);
   }
 
   async #settled(): Promise<void> {

@@ -49,7 +49,11 @@ export async function buildCase(
   try {
     const progress = {
       ...noProgress,
-      vertex: (event: VertexEvent) => void vertices.set(event.digest, event),
+      vertex: (event: VertexEvent) => {
+        // As a person sees it: one platform shows a vertex as not needed, for another it may run after that.
+        const cached = event.cached === true || vertices.get(event.digest)?.cached === true;
+        vertices.set(event.digest, { ...event, cached });
+      },
       warning: ({ short }: { short: string }) => void warnings.push(short),
     };
     await driver.build(prepared.request, prepared.inputs, progress, new AbortController().signal);
