@@ -5,7 +5,7 @@
 import type { BlobProvider, Descriptor, Digest } from '../../content/contract.ts';
 import type { RegistryClient } from '../../registry/contract.ts';
 import type { CacheManifest, ExportedCache } from '../contract.ts';
-import { COMMON_PARAMETERS, commonValues, type CommonValues } from './common_parameters.ts';
+import { COMMON_PARAMETERS, commonValues, type CommonValues } from './shared_parameters.ts';
 import { checkParameters, type ParameterTable, type Side, type Values } from './parameters.ts';
 
 export type { Side } from './parameters.ts';

@@ -4,7 +4,7 @@ import type { BlobProvider, ByteRange, Descriptor, Digest } from '../../content/
 import { collect, verified } from '../../content/verify.ts';
 import { CairnError } from '../../errors/error.ts';
 import type { CacheManifest, ExportedCache } from '../contract.ts';
-import { MANIFEST_PARAMETERS, manifestFormat, type ManifestFormat } from './common_parameters.ts';
+import { MANIFEST_PARAMETERS, manifestFormat, type ManifestFormat } from './shared_parameters.ts';
 import { parseCacheConfig } from './config_format.ts';
 import { defineBackend, type CacheBackend, type Published, type WriteOptions } from './contract.ts';
 import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES } from './limits.ts';

@@ -16,7 +16,7 @@ import { goJson } from '../../llb/go_json.ts';
 import { CACHE_CONFIG_MEDIA_TYPE, encodeCacheConfig } from '../config.ts';
 import type { ExportedCache } from '../contract.ts';
 import { isDigest } from '../layers.ts';
-import type { ManifestFormat } from './common_parameters.ts';
+import type { ManifestFormat } from './shared_parameters.ts';
 import type { Published } from './contract.ts';
 
 /** Key of the response metadata that holds the descriptor of what was exported. */

@@ -6,7 +6,7 @@ import { CairnError } from '../../errors/error.ts';
 import type { Manifest, Repository } from '../../registry/contract.ts';
 import { parseReference } from '../../registry/reference.ts';
 import type { CacheManifest, ExportedCache } from '../contract.ts';
-import { MANIFEST_PARAMETERS, manifestFormat, type ManifestFormat } from './common_parameters.ts';
+import { MANIFEST_PARAMETERS, manifestFormat, type ManifestFormat } from './shared_parameters.ts';
 import { parseCacheConfig } from './config_format.ts';
 import {
   defineBackend,
