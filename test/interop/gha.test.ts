@@ -1,0 +1,80 @@
+/** Caches of GitHub's service go from cairn to BuildKit and back, and every step is a hit. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { stepsHit, stepsRun, useCairn } from '../build/cairn.ts';
+import { startBaseImageRegistry } from '../servers/base_images.ts';
+import type { RegistryServer } from '../servers/docker_registry.ts';
+import { startGithubCache, type GithubCache } from '../servers/github_cache.ts';
+import { hasBuildkitd, startBuildkitd, type Buildkitd } from './buildkitd.ts';
+import { EDITED, editProject, STEPS, writeProject } from './project.ts';
+
+const skip = hasBuildkitd ? false : 'buildkitd and buildctl are not in PATH';
+
+for (const version of ['1', '2']) {
+  describe(`gha version ${version} between cairn and BuildKit`, { skip }, () => {
+    let registry: RegistryServer;
+    let server: GithubCache;
+    let buildkitd: Buildkitd;
+    before(async () => {
+      registry = await startBaseImageRegistry();
+      server = await startGithubCache();
+      buildkitd = await startBuildkitd(registry.host);
+    });
+    after(async () => {
+      await buildkitd.stop();
+      await server.stop();
+      await registry.stop();
+    });
+    const entry = (scope: string, more = ''): string =>
+      `type=gha,version=${version},${version === '1' ? 'url' : 'url_v2'}=${server.url},token=${server.token()},scope=${scope}${more}`;
+
+    for (const compression of ['gzip', 'zstd']) {
+      test(`steps are hits on the way to BuildKit and back, ${compression}`, async () => {
+        const scope = randomUUID();
+        const first = useCairn(registry.host);
+        const last = useCairn(registry.host);
+        try {
+          const project = join(first.directory, 'project');
+          writeProject(project);
+          const to = entry(scope, `,mode=max,compression=${compression}`);
+          const made = await first.build([project, '--cache-to', to]);
+          assert.equal(stepsRun(made).length, STEPS.length);
+
+          await buildkitd.prune();
+          const found = await buildkitd.build(project, ['--import-cache', entry(scope)]);
+          assert.deepEqual(found, { hit: STEPS, run: [] });
+
+          // BuildKit runs what was edited on top of our layers, and publishes its index as the next number.
+          await buildkitd.prune();
+          editProject(project, 'for BuildKit');
+          const edited = await buildkitd.build(project, [
+            ...['--import-cache', entry(scope)],
+            ...['--export-cache', entry(scope, ',mode=max')],
+          ]);
+          assert.deepEqual(edited.run, EDITED);
+
+          const back = await last.build([project, '--cache-from', entry(scope)]);
+          assert.deepEqual(stepsRun(back), []);
+          assert.equal(stepsHit(back).length, STEPS.length);
+
+          // Our next index counts on from BuildKit's.
+          editProject(project, 'for cairn');
+          const again = await last.build([project, '--cache-from', entry(scope), '--cache-to', to]);
+          assert.equal(stepsRun(again).length, EDITED.length);
+          const numbers = server
+            .entries()
+            .flatMap(({ key }) => new RegExp(`^index-${scope}-1-f921bd05#(\\d+)$`).exec(key)?.[1] ?? []);
+          assert.deepEqual(numbers, ['1', '2', '3']);
+          await buildkitd.prune();
+          const third = await buildkitd.build(project, ['--import-cache', entry(scope)]);
+          assert.deepEqual(third, { hit: STEPS, run: [] });
+        } finally {
+          first.remove();
+          last.remove();
+        }
+      });
+    }
+  });
+}

@@ -1,0 +1,118 @@
+/** Caches in object storage go from cairn to BuildKit and back, and every step is a hit. */
+import assert from 'node:assert/strict';
+import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { stepsHit, stepsRun, useCairn } from '../build/cairn.ts';
+import { hasAzurite, startAzurite } from '../servers/azurite.ts';
+import { startBaseImageRegistry } from '../servers/base_images.ts';
+import type { RegistryServer } from '../servers/docker_registry.ts';
+import { startS3rver } from '../servers/s3rver.ts';
+import { hasBuildkitd, startBuildkitd, type Buildkitd } from './buildkitd.ts';
+import { EDITED, editProject, STEPS, writeProject } from './project.ts';
+
+interface Storage {
+  /** Parameters of one place. */
+  attrs: Record<string, string>;
+  stop(): Promise<void>;
+}
+
+const STORAGES: { type: string; installed: boolean; start: () => Promise<Storage> }[] = [
+  {
+    type: 's3',
+    installed: true,
+    async start() {
+      const server = await startS3rver(['caches']);
+      const attrs = {
+        bucket: 'caches',
+        region: 'us-east-1',
+        endpoint_url: `http://${server.host}`,
+        use_path_style: 'true',
+        access_key_id: server.accessKeyId,
+        secret_access_key: server.secretAccessKey,
+      };
+      return { attrs, stop: () => server.stop() };
+    },
+  },
+  {
+    type: 'azblob',
+    installed: hasAzurite,
+    async start() {
+      const server = await startAzurite();
+      const attrs = {
+        account_url: `http://${server.host}/${server.accountName}`,
+        account_name: server.accountName,
+        secret_access_key: server.accountKey,
+      };
+      return { attrs, stop: () => server.stop() };
+    },
+  },
+];
+
+for (const { type, installed, start } of STORAGES) {
+  const skip = !hasBuildkitd
+    ? 'buildkitd and buildctl are not in PATH'
+    : installed
+      ? false
+      : 'its server is not installed';
+  describe(`${type} between cairn and BuildKit`, { skip }, () => {
+    let registry: RegistryServer;
+    let storage: Storage;
+    let buildkitd: Buildkitd;
+    before(async () => {
+      registry = await startBaseImageRegistry();
+      storage = await start();
+      buildkitd = await startBuildkitd(registry.host);
+    });
+    after(async () => {
+      await buildkitd.stop();
+      await registry.stop();
+      await storage.stop();
+    });
+    const entry = (name: string, more: Record<string, string> = {}): string =>
+      Object.entries({ type, ...storage.attrs, name, ...more })
+        .map(([key, value]) => `${key}=${value}`)
+        .join(',');
+
+    for (const compression of ['gzip', 'zstd', 'estargz', 'uncompressed']) {
+      test(`steps are hits on the way to BuildKit and back, ${compression}`, async () => {
+        const [ours, theirs] = [randomUUID(), randomUUID()];
+        const first = useCairn(registry.host);
+        const last = useCairn(registry.host);
+        try {
+          const project = join(first.directory, 'project');
+          writeProject(project);
+          const made = await first.build([project, '--cache-to', entry(ours, { mode: 'max', compression })]);
+          assert.equal(stepsRun(made).length, STEPS.length);
+
+          await buildkitd.prune();
+          const found = await buildkitd.build(project, ['--import-cache', entry(ours)]);
+          assert.deepEqual(found, { hit: STEPS, run: [] });
+
+          // What runs after an edit does so on top of layers that the other has packed.
+          await buildkitd.prune();
+          editProject(project, 'for BuildKit');
+          const to = ['--export-cache', entry(theirs, { mode: 'max' })];
+          const edited = await buildkitd.build(project, ['--import-cache', entry(ours), ...to]);
+          assert.deepEqual(edited.run, EDITED);
+
+          const back = await last.build([project, '--cache-from', entry(theirs)]);
+          assert.deepEqual(stepsRun(back), []);
+          assert.equal(stepsHit(back).length, STEPS.length);
+
+          editProject(project, 'for cairn');
+          const out = join(last.directory, 'out');
+          const output = ['--output', `type=local,dest=${out}`];
+          const again = await last.build([project, '--cache-from', entry(theirs), ...output]);
+          assert.equal(stepsRun(again).length, EDITED.length);
+          const result = readFileSync(join(out, 'result'), 'utf8');
+          assert.equal(result, 'src/a.txt\nsrc/b.txt\nlink.txt\nfor cairn\n');
+        } finally {
+          first.remove();
+          last.remove();
+        }
+      });
+    }
+  });
+}
