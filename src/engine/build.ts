@@ -9,6 +9,8 @@ import type { SolveSession } from '../solver/contract.ts';
 import { createSourceResolver } from '../sources/resolver.ts';
 import { prepareCacheExports } from './cache_exports.ts';
 import { prepareCacheImports } from './cache_imports.ts';
+import { SolveError } from '../solver/error.ts';
+import { explainStoreFailure } from '../store/failure.ts';
 import type { BuildClient, BuildRequest, BuildResult } from './contract.ts';
 import { exportAll, exportFailed } from './export_all.ts';
 import { prepareExports } from './exports.ts';
@@ -94,13 +96,19 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
       }
     }
   } catch (error) {
-    throw locations.attach(error);
+    throw locations.attach(explained(error, services.store.root));
   } finally {
     imports.close();
     await session.close();
     sources.close();
     registry.close();
   }
+}
+
+/** Keeps the vertex, which leads to the lines of the Dockerfile. */
+function explained(error: unknown, root: string): unknown {
+  const known = explainStoreFailure(error, root);
+  return known !== error && error instanceof SolveError ? new SolveError(error.vertex, known) : known;
 }
 
 async function answerSubrequest(

@@ -1,4 +1,4 @@
-import { CairnError } from '../errors/error.ts';
+import { CairnError, messageOf } from '../errors/error.ts';
 import { formatPlatformFull } from '../llb/platform.ts';
 import { streamJob } from '../platform/byte-stream.ts';
 import type { JobPool } from '../platform/contract.ts';
@@ -58,7 +58,16 @@ export function createLocalExporter(
         uid: process.getuid?.() ?? 0,
         gid: process.getgid?.() ?? 0,
       };
-      await copyTrees(services.jobs, args, context);
+      try {
+        await copyTrees(services.jobs, args, context);
+      } catch (cause) {
+        if (cause instanceof CairnError) throw cause;
+        throw new CairnError(`cannot write to ${args.target}: ${messageOf(cause)}`, {
+          code: 'UNAVAILABLE',
+          hint: 'choose another destination, or make room for it and writable what is there',
+          cause,
+        });
+      }
       return {};
     },
   };

@@ -5,7 +5,7 @@ import { CairnError } from '../errors/error.ts';
 import type { LeaseKind, SchemaPart, Store } from './contract.ts';
 import { markDamaged, openDatabase } from './database.ts';
 import { isAlive, lockOwner, otherOwners, removeOwner, type OwnerLock } from './owner.ts';
-import { isDamage, storeError } from './sqlite_error.ts';
+import { isDamage, isFull, storeError } from './sqlite_error.ts';
 
 const LEASES: SchemaPart = {
   room: 'store',
@@ -63,6 +63,8 @@ class OpenedStore implements Store {
   readonly #leases = new Map<string, number>();
   readonly #madeDirectories = new Set<string>();
   #temps = 0;
+  /** A lease could not be taken out of the database. */
+  #lost = false;
   #closed = false;
 
   constructor(root: string, db: DatabaseSync, lock: OwnerLock) {
@@ -123,11 +125,17 @@ class OpenedStore implements Store {
           return;
         }
         this.#leases.delete(key);
-        this.#write(() =>
-          this.db
-            .prepare('DELETE FROM lease WHERE kind = ? AND id = ? AND owner = ?')
-            .run(kind, id, this.owner),
-        );
+        try {
+          this.#write(() =>
+            this.db
+              .prepare('DELETE FROM lease WHERE kind = ? AND id = ? AND owner = ?')
+              .run(kind, id, this.owner),
+          );
+        } catch (error) {
+          // On a full disk it goes with its owner; inside a transaction the rest of that has failed as well.
+          if (this.db.isTransaction || !isFull(error)) throw error;
+          this.#lost = true;
+        }
       },
     };
   }
@@ -147,13 +155,19 @@ class OpenedStore implements Store {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    let clean = false;
     try {
-      if (this.#leases.size > 0) this.db.prepare('DELETE FROM lease WHERE owner = ?').run(this.owner);
       if (this.#temps > 0) rmSync(join(this.root, TEMP, this.owner), { recursive: true, force: true });
+      if (this.#leases.size > 0 || this.#lost)
+        this.db.prepare('DELETE FROM lease WHERE owner = ?').run(this.owner);
+      clean = true;
+    } catch (error) {
+      if (!isFull(error)) throw error;
     } finally {
-      // The lock goes last: what could not be removed is a dead owner's from now on.
       this.db.close();
-      this.#lock.release();
+      // What could not be removed is a dead owner's from now on, and its lock file is what leads there.
+      if (clean) this.#lock.release();
+      else this.#lock.abandon();
     }
   }
 

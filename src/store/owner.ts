@@ -24,6 +24,8 @@ const UNBORN_MAX_AGE_MS = 3_600_000;
 export interface OwnerLock {
   readonly id: string;
   release(): void;
+  /** Ends without removing the lock file: a dead owner's from now on. */
+  abandon(): void;
 }
 
 /** Becomes a new owner. */
@@ -42,6 +44,7 @@ export function lockOwner(root: string): OwnerLock {
       rmSync(file, { force: true });
       lock.close();
     },
+    abandon: () => lock.close(),
   };
 }
 

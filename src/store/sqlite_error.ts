@@ -23,6 +23,11 @@ export function isBusy(error: unknown): boolean {
   return code === BUSY || code === LOCKED;
 }
 
+/** The disk is full: by SQLite's own error, or by the one that {@link storeError} makes of it. */
+export function isFull(error: unknown): boolean {
+  return primaryCode(error) === FULL || (error instanceof CairnError && primaryCode(error.cause) === FULL);
+}
+
 /** The database's bytes are wrong: no retry will help. */
 export function isDamage(error: unknown): boolean {
   const code = primaryCode(error);

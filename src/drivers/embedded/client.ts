@@ -1,19 +1,12 @@
 /** The BuildClient of the embedded driver: context directories, credentials, secrets and outputs straight from this machine. */
 import { spawn } from 'node:child_process';
-import {
-  createReadStream,
-  createWriteStream,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  statSync,
-} from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
-import { PassThrough, type Writable } from 'node:stream';
+import { createReadStream, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { PassThrough } from 'node:stream';
 import { CairnError, messageOf, registerSecret } from '../../errors/error.ts';
 import type { BuildClient } from '../../engine/contract.ts';
 import type { CredentialSource } from '../../registry/contract.ts';
+import { openFileOutput, type OpenOutput } from './file_output.ts';
 import type { ClientInputs, OutputPlace, SecretSpec } from '../contract.ts';
 
 /** A secret larger than this is refused, as by BuildKit's client (session/secrets, 500 KiB). */
@@ -128,18 +121,13 @@ function readSecret(spec: SecretSpec, env: NodeJS.ProcessEnv): Uint8Array | unde
   }
 }
 
-interface OpenOutput {
-  stream: Writable;
-  close(success: boolean): Promise<void>;
-}
-
 function openOutput(place: OutputPlace, env: NodeJS.ProcessEnv): OpenOutput {
   switch (place.kind) {
     case 'stdout':
       // Ending the exporter's stream must not close the process's stdout.
       return { stream: new PassThrough().on('data', writeStdout), close: async () => {} };
     case 'file':
-      return fileOutput(place.path);
+      return openFileOutput(place.path);
     case 'load':
       return loadOutput(place.command, env);
     case 'none':
@@ -152,23 +140,6 @@ function writeStdout(this: PassThrough, chunk: Uint8Array): void {
   if (process.stdout.write(chunk)) return;
   this.pause();
   process.stdout.once('drain', () => this.resume());
-}
-
-/** Written beside its final name and renamed at the end: a failed build leaves an earlier file as it was. */
-function fileOutput(path: string): OpenOutput {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
-  const stream = createWriteStream(temporary);
-  return {
-    stream,
-    async close(success) {
-      if (!stream.closed) {
-        stream.end();
-        await new Promise<void>((done) => stream.once('close', () => done()));
-      }
-      if (success) renameSync(temporary, path);
-      else rmSync(temporary, { force: true });
-    },
-  };
 }
 
 /** Pipes into `docker load` or `podman load`. @throws CairnError NOT_FOUND when neither is there */

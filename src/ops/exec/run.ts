@@ -1,4 +1,5 @@
 /** Runs an exec op: mounts from its inputs, the process, outputs as snapshots (BuildKit v0.32.2, solver/llbsolver/ops/exec.go). */
+import { fullDiskHint } from '../../store/failure.ts';
 import { randomBytes } from 'node:crypto';
 import { CairnError, messageOf } from '../../errors/error.ts';
 import { ExitError } from '../../executor/exit_error.ts';
@@ -89,8 +90,10 @@ export async function runExec(
     await execute(spec, secretValues, services, context);
     return await commit(outputs);
   } catch (error) {
+    // Before what the step wrote is gone.
+    const explained = withHint(error, vertex, services.store.root);
     await discard(outputs);
-    throw withPlatformHint(error, vertex);
+    throw explained;
   } finally {
     for (const release of releases.toReversed()) await release();
   }
@@ -162,10 +165,10 @@ function resourcesOf(resources: LinuxResources | undefined): Pick<ExecSpec, 'res
   };
 }
 
-/** Programs of another architecture fail with words that say little; the hint says why. */
-function withPlatformHint(error: unknown, vertex: Vertex): unknown {
+/** Programs of another architecture, and those that find the disk full, fail with words that say little. */
+function withHint(error: unknown, vertex: Vertex, storeRoot: string): unknown {
   if (!(error instanceof ExitError)) return error;
-  const hint = foreignPlatformHint(vertex.op.platform);
+  const hint = error.hint ?? foreignPlatformHint(vertex.op.platform) ?? fullDiskHint(storeRoot);
   if (hint === undefined) return error;
   return Object.assign(new CairnError(messageOf(error), { code: error.code, hint, cause: error }), {
     name: error.name,

@@ -1,0 +1,59 @@
+/** A file that an exporter writes, beside its final name until the build has succeeded. */
+import { renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { Writable } from 'node:stream';
+import { CairnError, messageOf } from '../../errors/error.ts';
+
+const BUFFER_BYTES = 1024 * 1024;
+
+export interface OpenOutput {
+  stream: Writable;
+  /** @throws CairnError when what was written cannot be handed over */
+  close(success: boolean): Promise<void>;
+}
+
+/** Renamed at the end: a failed build leaves an earlier file as it was. The stream's errors name `path`. */
+export function openFileOutput(path: string): OpenOutput {
+  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
+  const file = open(temporary, 'w');
+  file.catch(() => {});
+  const settle = (work: Promise<unknown>, done: (error?: Error) => void): void => {
+    work.then(
+      () => done(),
+      (error: unknown) => done(cannotWrite(path, error)),
+    );
+  };
+  const stream = new Writable({
+    highWaterMark: BUFFER_BYTES,
+    write: (chunk: Uint8Array, _encoding, done) =>
+      settle(
+        file.then((handle) => handle.writeFile(chunk)),
+        done,
+      ),
+    final: (done) =>
+      settle(
+        file.then((handle) => handle.close()),
+        done,
+      ),
+  });
+  // Whoever writes meets the error; an output that nobody writes to any more has none to tell.
+  stream.on('error', () => {});
+  return {
+    stream,
+    async close(success) {
+      if (!stream.closed) await new Promise<void>((done) => stream.once('close', () => done()).end());
+      await file.then((handle) => handle.close()).catch(() => {});
+      if (success) renameSync(temporary, path);
+      else rmSync(temporary, { force: true });
+    },
+  };
+}
+
+function cannotWrite(path: string, cause: unknown): CairnError {
+  return new CairnError(`cannot write ${path}: ${messageOf(cause)}`, {
+    code: 'UNAVAILABLE',
+    hint: 'choose another destination, or make room for it and writable what is there',
+    cause,
+  });
+}
