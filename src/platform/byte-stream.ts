@@ -23,8 +23,10 @@ export class ByteSender {
 
   /** Hands a chunk over; its buffer is gone afterwards. @throws CairnError CANCELED */
   readonly send = (chunk: Uint8Array<ArrayBuffer>): void => {
+    // A chunk that was handed over is empty.
+    const { length } = chunk;
     this.#context.post(chunk, [chunk.buffer]);
-    this.#sent = (this.#sent + chunk.length) | 0;
+    this.#sent = (this.#sent + length) | 0;
     for (;;) {
       if (this.#context.signal.aborted) throw new CairnError('canceled', { code: 'CANCELED' });
       const taken = Atomics.load(this.#taken, 0);
