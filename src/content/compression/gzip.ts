@@ -113,7 +113,11 @@ function segmentsOf(bytes: Uint8Array): Uint8Array[] {
  */
 async function isIncompressible(segment: Uint8Array): Promise<boolean> {
   if (entropyOf(segment) < SUSPICIOUS_ENTROPY) return false;
-  const probe = await zstd(segment, { params: { [constants.ZSTD_c_compressionLevel]: 1 } });
+  const probe = await zstd(segment, {
+    params: { [constants.ZSTD_c_compressionLevel]: 1 },
+    // As with deflate: ZSTD_compressBound() stays below this.
+    chunkSize: segment.length + (segment.length >> 8) + 1024,
+  });
   return probe.length > segment.length * STORE_RATIO;
 }
 
