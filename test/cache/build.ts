@@ -32,7 +32,7 @@ RUN echo second > /c
 RUN echo third > /d
 `;
 /** With rewrite-timestamp, times of files do not depend on when the build ran. */
-const EPOCH = '1700000000';
+export const EPOCH = '1700000000';
 
 export interface BuildOptions {
   dockerfile?: string;
