@@ -34,7 +34,7 @@ function timed(
 
 export function cairnTool(work: string): Tool {
   const store = join(work, 'cairn-store');
-  const reporter = new URL('./peak_memory.mjs', import.meta.url).href;
+  const reporter = join(import.meta.dirname, 'peak_memory.cjs');
   return {
     name: 'cairn',
     async reset() {
@@ -44,7 +44,7 @@ export function cairnTool(work: string): Tool {
       timed(
         process.execPath,
         [
-          '--import',
+          '--require',
           reporter,
           join(root, 'bin/cairn.js'),
           'build',
