@@ -38,7 +38,7 @@ export const MAX_INDEX_BYTES = 4 * 1024 * 1024;
 export const RESET_WAIT_MS = 2_000;
 
 /** Silence on a connection to object storage after which a request is given up and tried again. */
-export const OBJECT_IDLE_TIMEOUT_MS = 60_000;
+export const OBJECT_IDLE_TIMEOUT_MS = 30_000;
 export const OBJECT_CONNECT_TIMEOUT_MS = 10_000;
 /** Taking back what a failed upload left behind. */
 export const CLEANUP_TIMEOUT_MS = 10_000;

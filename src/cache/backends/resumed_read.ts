@@ -1,7 +1,9 @@
 /** Reading on where a connection broke. */
+import { collect } from '../../content/verify.ts';
 import { CairnError, messageOf } from '../../errors/error.ts';
 import { canceled } from '../../registry/cancel.ts';
 import { MAX_RESUMES, RESUME_PROGRESS_BYTES } from './limits.ts';
+import { backoffPause } from './retry.ts';
 
 export interface ResumedReadOptions {
   /** What is read, for messages. */
@@ -42,7 +44,8 @@ export async function* resumedRead(options: ResumedReadOptions): AsyncGenerator<
     }
     if (position >= end) return;
     if (signal?.aborted === true) throw canceled(signal);
-    resumes = position - since >= RESUME_PROGRESS_BYTES ? 1 : resumes + 1;
+    // An interruption without any progress counts twice: it may have taken as long as a time limit.
+    resumes = position - since >= RESUME_PROGRESS_BYTES ? 1 : resumes + (position === since ? 2 : 1);
     since = position;
     if (resumes > MAX_RESUMES) {
       const cause = broken === undefined ? 'it ended too early' : messageOf(broken);
@@ -50,6 +53,41 @@ export async function* resumedRead(options: ResumedReadOptions): AsyncGenerator<
         code: 'UNAVAILABLE',
         cause: broken,
       });
+    }
+  }
+}
+
+/** An object that is read; what stands behind its version may be replaced meanwhile. */
+export interface OpenObject {
+  body: AsyncIterable<Uint8Array>;
+  etag: string | undefined;
+}
+
+/**
+ * The whole of a small object that others may replace, from the beginning again where the connection breaks.
+ * @param name what is read, for messages
+ * @param open undefined: no such object. What it throws is final.
+ * @returns undefined: no such object
+ * @throws CairnError CORRUPT above `limit` bytes, UNAVAILABLE when the connection breaks too often
+ */
+export async function readWhole(
+  name: string,
+  open: () => Promise<OpenObject | undefined>,
+  { limit, signal }: { limit: number; signal: AbortSignal },
+): Promise<{ bytes: Buffer; etag: string | undefined } | undefined> {
+  for (let failures = 1; ; failures++) {
+    const object = await open();
+    if (object === undefined) return undefined;
+    try {
+      return { bytes: await collect(object.body, limit), etag: object.etag };
+    } catch (cause) {
+      if (signal.aborted) throw canceled(signal);
+      if (cause instanceof CairnError && cause.code === 'CORRUPT') throw cause;
+      if (failures > MAX_RESUMES) {
+        const message = `${name}: reading stopped: ${messageOf(cause)}`;
+        throw new CairnError(message, { code: 'UNAVAILABLE', cause });
+      }
+      await backoffPause(failures, signal);
     }
   }
 }

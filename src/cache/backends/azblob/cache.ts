@@ -12,11 +12,10 @@ import { decodeAnnotatedConfig, encodeAnnotatedConfig } from '../config_format.t
 import type { CacheBackend, Published, WriteOptions } from '../contract.ts';
 import { AZURE_BLOCK_BYTES, AZURE_PARALLEL_BLOCKS, MAX_CONFIG_BYTES } from '../limits.ts';
 import { PartSlots } from '../part_slots.ts';
-import { resumedRead } from '../resumed_read.ts';
-import { PassingError, retrying } from '../retry.ts';
+import { readWhole, resumedRead, type OpenObject } from '../resumed_read.ts';
 import { findObjects } from '../stored_objects.ts';
 import type { Container, StoredBlob } from './container.ts';
-import { AzureError, azureError, isContainerMissing } from './error.ts';
+import { AzureError, isContainerMissing } from './error.ts';
 
 export interface AzureLayout {
   blob(digest: Digest): string;
@@ -143,21 +142,9 @@ export class AzureCache implements CacheBackend {
     return (await this.#readWhole(name, signal))?.bytes.equals(bytes) === true;
   }
 
-  #readWhole(
-    name: string,
-    signal: AbortSignal,
-  ): Promise<{ bytes: Buffer; etag: string | undefined } | undefined> {
-    return retrying(async () => {
-      const answer = await this.#container.get(name, signal);
-      if (answer === undefined) return undefined;
-      try {
-        return { bytes: await collect(answer.body, MAX_CONFIG_BYTES), etag: answer.etag };
-      } catch (cause) {
-        const error = azureError(cause, `read ${this.#container.url(name)}`, { signal });
-        if (error.code === 'CORRUPT' || signal.aborted) throw error;
-        throw new PassingError(error.message, { code: error.code, cause });
-      }
-    }, signal);
+  #readWhole(name: string, signal: AbortSignal): ReturnType<typeof readWhole> {
+    const open = (): Promise<OpenObject | undefined> => this.#container.get(name, signal);
+    return readWhole(this.#container.url(name), open, { limit: MAX_CONFIG_BYTES, signal });
   }
 }
 

@@ -1,8 +1,10 @@
 /** The requests to Azure that caches need, on blobs of one container. */
 import { randomUUID } from 'node:crypto';
 import type { BlobRequestConditions, ContainerClient } from '@azure/storage-blob';
+import { CairnError } from '../../../errors/error.ts';
 import { AZURE_BLOCK_BYTES, AZURE_MAX_BLOCKS, OBJECT_IDLE_TIMEOUT_MS } from '../limits.ts';
 import { sendParts, type PartSlots } from '../part_slots.ts';
+import type { OpenObject } from '../resumed_read.ts';
 import { retrying } from '../retry.ts';
 import type { ListedPage, StoredObject } from '../stored_objects.ts';
 import { AzureError, azureError, isContainerMissing, isMissing } from './error.ts';
@@ -13,6 +15,8 @@ export interface StoredBlob extends StoredObject {
   md5: Uint8Array | undefined;
 }
 
+/** Requests without an answer, each as long as OBJECT_IDLE_TIMEOUT_MS, after which no more is tried. */
+const MAX_SILENCES = 2;
 /** Names that a listing gives at once. */
 const PAGE_SIZE = 1000;
 
@@ -44,7 +48,7 @@ export class Container {
     name: string,
     signal: AbortSignal | undefined,
     { start = 0, end }: { start?: number; end?: number } = {},
-  ): Promise<{ body: AsyncIterable<Uint8Array>; etag: string | undefined } | undefined> {
+  ): Promise<OpenObject | undefined> {
     const doing = `read ${this.url(name)}`;
     try {
       const count = end === undefined ? undefined : end - start;
@@ -168,13 +172,17 @@ export class Container {
     send: (abortSignal: AbortSignal, alive: () => void) => Promise<T>,
   ): Promise<T> {
     const { signal: never } = new AbortController();
+    let silences = 0;
     return retrying(async () => {
       const limit = new IdleLimit();
       try {
         const either = signal === undefined ? limit.signal : AbortSignal.any([signal, limit.signal]);
         return await send(either, () => limit.alive());
       } catch (error) {
-        throw azureError(error, doing, { signal, idle: limit.signal.aborted });
+        if (limit.signal.aborted) silences += 1;
+        const failure = azureError(error, doing, { signal, idle: limit.signal.aborted });
+        if (silences < MAX_SILENCES) throw failure;
+        throw new CairnError(failure.message, { code: failure.code, cause: error });
       } finally {
         limit.end();
       }

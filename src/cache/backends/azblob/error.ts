@@ -62,7 +62,7 @@ export function azureError(
   const reason =
     response?.headers.get('x-ms-error-code') ?? code ?? (status > 0 ? `HTTP ${status}` : 'Error');
   const message = `${failed}: ${reason}${text === '' || text === reason ? '' : `: ${text}`}`;
-  if (status === 0 ? isRestError(error) : isPassingStatus(status)) {
+  if (status === 0 ? isPassingFailure(error) : isPassingStatus(status)) {
     const retryAfter = retryAfterOf(response?.headers.get('retry-after'));
     return new PassingError(message, { code: 'UNAVAILABLE', cause: error, retryAfter });
   }
@@ -70,9 +70,10 @@ export function azureError(
   return new AzureError(message, { code: code_, hint: HINTS[reason], cause: error, reason, status });
 }
 
-/** Without a status these are failures of the connection. */
-function isRestError(error: unknown): boolean {
-  return error instanceof Error && error.name === 'RestError';
+/** Without a status these are failures of the connection. Who is not there now is not there in a moment either. */
+function isPassingFailure(error: unknown): boolean {
+  if (!(error instanceof Error) || error.name !== 'RestError') return false;
+  return !('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND'));
 }
 
 export function isContainerMissing(error: unknown): boolean {

@@ -14,14 +14,9 @@ import {
 } from '@aws-sdk/client-s3';
 import { CLEANUP_TIMEOUT_MS, S3_MAX_COPY_BYTES, S3_MAX_PARTS, S3_PART_BYTES } from '../limits.ts';
 import { sendParts, type PartSlots } from '../part_slots.ts';
+import type { OpenObject } from '../resumed_read.ts';
 import type { ListedPage, StoredObject } from '../stored_objects.ts';
 import { isMissing, s3Error, S3Error } from './error.ts';
-
-/** An object that is read. */
-export interface OpenObject {
-  body: AsyncIterable<Uint8Array>;
-  etag: string | undefined;
-}
 
 /** Under which circumstances an object is written: only over this one, or only when there is none. */
 export type WriteCondition = { IfMatch: string } | { IfNoneMatch: '*' } | undefined;

@@ -12,11 +12,10 @@ import { decodeAnnotatedConfig, encodeAnnotatedConfig } from '../config_format.t
 import type { CacheBackend, Published, WriteOptions } from '../contract.ts';
 import { MAX_CONFIG_BYTES, S3_PARALLEL_PARTS, S3_SINGLE_PUT_BYTES } from '../limits.ts';
 import { PartSlots } from '../part_slots.ts';
-import { resumedRead } from '../resumed_read.ts';
-import { PassingError, retrying } from '../retry.ts';
+import { readWhole, resumedRead, type OpenObject } from '../resumed_read.ts';
 import { findObjects } from '../stored_objects.ts';
 import type { Bucket, WriteCondition } from './bucket.ts';
-import { s3Error, S3Error } from './error.ts';
+import { S3Error } from './error.ts';
 
 export interface S3Layout {
   /** Put right before a digest. */
@@ -141,21 +140,9 @@ export class S3Cache implements CacheBackend {
     return found?.bytes.equals(bytes) === true;
   }
 
-  #readWhole(
-    key: string,
-    signal: AbortSignal,
-  ): Promise<{ bytes: Buffer; etag: string | undefined } | undefined> {
-    return retrying(async () => {
-      const object = await this.#bucket.get(key, signal);
-      if (object === undefined) return undefined;
-      try {
-        return { bytes: await collect(object.body, MAX_CONFIG_BYTES), etag: object.etag };
-      } catch (cause) {
-        const error = s3Error(cause, `read ${this.#bucket.url(key)}`, signal);
-        if (error.code === 'CORRUPT' || signal.aborted) throw error;
-        throw new PassingError(error.message, { code: error.code, cause });
-      }
-    }, signal);
+  #readWhole(key: string, signal: AbortSignal): ReturnType<typeof readWhole> {
+    const open = (): Promise<OpenObject | undefined> => this.#bucket.get(key, signal);
+    return readWhole(this.#bucket.url(key), open, { limit: MAX_CONFIG_BYTES, signal });
   }
 }
 
