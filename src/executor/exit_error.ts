@@ -1,5 +1,5 @@
 import { CairnError } from '../errors/error.ts';
-import { goQuote } from './go_quote.ts';
+import { goQuote } from '../errors/go_quote.ts';
 
 /** A step's process ended with an exit code that is not valid. Words of BuildKit's ExecOp (v0.32.2). */
 export class ExitError extends CairnError {

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto';
 import type { Digest } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
 import { join } from '../patterns/go_path.ts';
-import { quote } from './quote.ts';
+import { goQuote } from '../../errors/go_quote.ts';
+import { displayName } from '../names.ts';
 import { finish } from './file_header.ts';
 
 export type NodeKind = 'file' | 'dir' | 'symlink';
@@ -175,5 +176,5 @@ export function keyPath(path: string): string {
 }
 
 export function notFound(path: string): CairnError {
-  return new CairnError(`${quote(path)}: not found`, { code: 'NOT_FOUND' });
+  return new CairnError(`${goQuote(displayName(path))}: not found`, { code: 'NOT_FOUND' });
 }

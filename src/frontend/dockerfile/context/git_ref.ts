@@ -8,7 +8,7 @@ import type { State } from '../../../llb/builder/state.ts';
 import { joinPath } from '../../../llb/builder/path.ts';
 import { DockerfileError } from '../parser/error.ts';
 import { parseGoBool } from '../text/numbers.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 
 export interface GitRef {
   /** What git fetches from, without reference and directory. */

@@ -21,7 +21,7 @@ import { parseImageConfig } from '../convert/image_config.ts';
 import type { ImageConfig } from '../convert/image_config.ts';
 import type { Gateway } from '../contract.ts';
 import { parseDockerignore } from '../dockerignore.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { readIfThere, wrapped } from './build_context.ts';
 import type { BuildContext } from './build_context.ts';
 import { gitState, parseGitRef } from './git_ref.ts';

@@ -7,7 +7,7 @@ import type { Platform } from '../../../llb/gen/ops_pb.js';
 import { platformOf } from '../../../llb/platform.ts';
 import { PatternMatcher } from '../../../snapshots/patterns/pattern_matcher.ts';
 import type { LintWarn } from '../lint/contract.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { suggestError } from '../text/suggest.ts';
 import { resolveBases } from './base_image.ts';
 import type { Conversion, Inputs } from './conversion.ts';

@@ -10,7 +10,7 @@ import { gitState, parseGitRef, type GitRef } from '../context/git_ref.ts';
 import type { HeredocSource } from '../instructions/types.ts';
 import { DockerfileError } from '../parser/error.ts';
 import { encodeText } from '../text/bytes.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import type { CopyRequest } from './copy.ts';
 import { lintIgnoredSource } from './lint_commands.ts';
 import { normalizePath, toSlash, withoutDrive } from './os_path.ts';

@@ -6,7 +6,7 @@ import type { ExposeCommand } from '../instructions/types.ts';
 import type { Linter } from '../lint/linter.ts';
 import { exposeInvalidFormat, exposeProtoCasing } from '../lint/rules.ts';
 import { DockerfileError } from '../parser/error.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import type { Conversion } from './conversion.ts';
 import { addConfigHistory } from './history.ts';
 import type { StageState } from './stage.ts';

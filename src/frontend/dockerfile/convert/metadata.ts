@@ -14,7 +14,7 @@ import type {
 } from '../instructions/types.ts';
 import { jsonArgsRecommended } from '../lint/rules.ts';
 import { DockerfileError } from '../parser/error.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { goUpper } from '../text/case.ts';
 import { formatDuration } from '../text/duration.ts';
 import type { Conversion } from './conversion.ts';

@@ -1,7 +1,7 @@
 /** Paths of the image's operating system, as slash-separated ones (BuildKit v0.32.2, util/system/path.go). */
 import { cleanPath, joinPath } from '../../../llb/builder/path.ts';
 import { DockerfileError, wrapError } from '../parser/error.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 
 /** Backslashes of Windows paths as slashes. */
 export function toSlash(path: string, os: string): string {

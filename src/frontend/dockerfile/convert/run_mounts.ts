@@ -5,7 +5,7 @@ import { cleanPath, joinPath } from '../../../llb/builder/path.ts';
 import { State } from '../../../llb/builder/state.ts';
 import type { Mount, RunCommand } from '../instructions/types.ts';
 import { DockerfileError } from '../parser/error.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import type { Conversion } from './conversion.ts';
 import type { StageState } from './stage.ts';
 

@@ -2,7 +2,7 @@
 import type { InstructionNode } from '../parser/contract.ts';
 import { DockerfileError } from '../parser/error.ts';
 import { goLower } from '../text/case.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { trimSpace } from '../text/space.ts';
 import { FlagSet } from './flag_set.ts';
 import { docComment, locationOf } from './request.ts';

@@ -3,7 +3,7 @@ import type { InstructionNode } from '../parser/contract.ts';
 import { DockerfileError } from '../parser/error.ts';
 import { goUpper } from '../text/case.ts';
 import { parseDuration, parseInt32 } from '../text/numbers.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { FlagSet } from './flag_set.ts';
 import { atLeastOne, commandBase, execOrShell } from './request.ts';
 import type { HealthcheckCommand, HealthcheckConfig } from './types.ts';

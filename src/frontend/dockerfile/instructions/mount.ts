@@ -2,7 +2,7 @@
 import { DockerfileError, wrapError } from '../parser/error.ts';
 import { goLower } from '../text/case.ts';
 import { parseGoBool, parseRamBytes, parseUint32 } from '../text/numbers.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { suggestError } from '../text/suggest.ts';
 import { csvFields } from './csv.ts';
 import type { Mount, MountType, SharingMode, WordExpander } from './types.ts';

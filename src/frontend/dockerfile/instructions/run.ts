@@ -1,7 +1,7 @@
 /** RUN, CMD, ENTRYPOINT and SHELL: instructions with a command line. */
 import type { InstructionNode } from '../parser/contract.ts';
 import { DockerfileError } from '../parser/error.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { parseDevice } from './device.ts';
 import { FlagSet, refuseFlags } from './flag_set.ts';
 import { parseMount } from './mount.ts';

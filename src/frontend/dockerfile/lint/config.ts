@@ -1,7 +1,7 @@
 /** Reader of lint options: `skip=Rule,Rule;error=true;experimental=all`. */
 import { DockerfileError } from '../parser/error.ts';
 import { parseGoBool } from '../text/numbers.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { trimSpace } from '../text/space.ts';
 import type { LintConfig } from './contract.ts';
 

@@ -2,7 +2,7 @@
  * The lint rules with the texts of BuildKit v0.32.2 (package frontend/dockerfile/linter). A rule's `format` takes
  * what its message names; `Linter.run` calls it.
  */
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import type { LintRule } from './contract.ts';
 
 function ruleUrl(page: string): string {

@@ -1,6 +1,6 @@
 /** Integers in attributes, read as Go's strconv reads them. */
 import { CairnError } from '../../../errors/error.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 
 const MAX_INT64 = (1n << 63n) - 1n;
 const MAX_UINT64 = (1n << 64n) - 1n;

@@ -3,7 +3,7 @@ import { create } from '@bufbuild/protobuf';
 import { CairnError, messageOf } from '../../../errors/error.ts';
 import { LinuxResourcesSchema, UlimitSchema } from '../../../llb/gen/ops_pb.js';
 import type { LinuxResources, Ulimit } from '../../../llb/gen/ops_pb.js';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { csvFields } from '../instructions/csv.ts';
 import { parseInt64, parseUint64 } from './int.ts';
 

@@ -1,6 +1,6 @@
 /** How the text after a keyword becomes arguments: each instruction has one of a few ways. */
 import { decodeText, encodeText, replaceInvalid } from '../text/bytes.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { isSpace, trimSpaceStart } from '../text/space.ts';
 import type { EscapeToken } from './contract.ts';
 import { DockerfileError } from './error.ts';

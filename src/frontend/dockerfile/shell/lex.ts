@@ -1,7 +1,7 @@
 /** Public face of word expansion. */
 import { DockerfileError, wrapError } from '../parser/error.ts';
 import type { EscapeToken } from '../parser/contract.ts';
-import { goQuote } from '../text/quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import type { Env, LexOptions, WordOutcome, WordResult } from './contract.ts';
 import { Expansion } from './expansion.ts';
 

@@ -1,6 +1,6 @@
 /** Number formats of Go's standard library and docker's go-units, with their error texts where BuildKit shows them. */
 import { DockerfileError } from '../parser/error.ts';
-import { goQuote } from './quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 
 /** Go's strconv.ParseBool; undefined when it is none of its twelve words. */
 export function parseGoBool(text: string): boolean | undefined {

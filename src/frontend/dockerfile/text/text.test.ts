@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { decodeText, encodeText } from './bytes.ts';
 import { goLower, goUpper } from './case.ts';
 import { parseDuration, parseGoBool, parseInt32, parseRamBytes, parseUint32 } from './numbers.ts';
-import { goQuote } from './quote.ts';
+import { goQuote } from '../../../errors/go_quote.ts';
 import { trimSpace } from './space.ts';
 import { suggest, withSuggestion } from './suggest.ts';
 
