@@ -8,27 +8,31 @@ export interface Tool {
   /** Forgets everything: an empty store, and for BuildKit a fresh daemon. */
   reset(): Promise<void>;
   /** Builds and pushes; throws with the output when it fails. @returns seconds and peak memory in MiB */
-  build(directory: string, image: string): { seconds: number; memoryMiB: number };
+  build(directory: string, image: string): Promise<Sample>;
   stop(): Promise<void>;
 }
 
 const root = join(import.meta.dirname, '../..');
 
-/** Runs under GNU time where it is there, for the peak memory. */
-function timed(
-  command: string,
-  args: string[],
-  env: NodeJS.ProcessEnv,
-): { seconds: number; memoryMiB: number } {
+interface Sample {
+  seconds: number;
+  memoryMiB: number;
+}
+
+/** Not spawnSync(): the registry's log is a pipe into this process, and must be read while the program runs. */
+async function timed(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<Sample> {
   const started = process.hrtime.bigint();
-  const { status, stderr, stdout } = spawnSync(command, args, {
-    env,
-    encoding: 'utf8',
-    maxBuffer: 64 * 1024 ** 2,
-  });
-  const seconds = Number(process.hrtime.bigint() - started) / 1e9;
-  if (status !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${stdout}${stderr}`);
-  const peak = /^peak (\d+)$/m.exec(stderr)?.[1];
+  const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding('utf8').on('data', (text: string) => (output += text));
+  }
+  const { promise: ended, resolve } = Promise.withResolvers<number | null>();
+  let seconds = Number.NaN;
+  child.once('exit', () => (seconds = Number(process.hrtime.bigint() - started) / 1e9));
+  child.once('close', resolve);
+  if ((await ended) !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${output}`);
+  const peak = /^peak (\d+)$/m.exec(output)?.[1];
   return { seconds, memoryMiB: peak === undefined ? Number.NaN : Number(peak) / 1024 };
 }
 
@@ -106,8 +110,8 @@ export function buildkitTool(work: string): Tool | undefined {
         stdio: 'ignore',
       });
     },
-    build: (directory, image) => {
-      const { seconds } = timed(
+    build: async (directory, image) => {
+      const { seconds } = await timed(
         'docker-buildx',
         ['build', '--builder', 'bench', '--progress=plain', '--push', '-t', image, directory],
         env,
