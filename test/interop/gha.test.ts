@@ -52,10 +52,8 @@ for (const [version, compressions] of [
           // BuildKit runs what was edited on top of our layers, and publishes its index as the next number.
           await buildkitd.prune();
           editProject(project, 'for BuildKit');
-          const edited = await buildkitd.build(project, [
-            ...['--import-cache', entry(scope)],
-            ...['--export-cache', entry(scope, ',mode=max')],
-          ]);
+          const exported = ['--export-cache', entry(scope, ',mode=max')];
+          const edited = await buildkitd.build(project, ['--import-cache', entry(scope), ...exported]);
           assert.deepEqual(edited.run, EDITED);
 
           const back = await last.build([project, '--cache-from', entry(scope)]);
