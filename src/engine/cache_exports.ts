@@ -22,13 +22,13 @@ export interface CacheExports {
  * Checks every entry; nothing is connected to.
  * @throws CairnError USAGE
  */
-export async function prepareCacheExports({ request }: BuildContext): Promise<CacheExports> {
+export async function prepareCacheExports({ request, services }: BuildContext): Promise<CacheExports> {
   const entries: CacheEntry[] = [];
   const seen = new Set<string>();
   const duplicates = new Set<string>();
   let inline = false;
   for (const each of request.cacheTo) {
-    const entry = await cacheEntry(each, 'to', { lenient: request.cacheLenient === true });
+    const entry = await cacheEntry(each, 'to', { lenient: request.cacheLenient === true, env: services.env });
     if (each.type === 'inline') {
       inline = true;
       continue;

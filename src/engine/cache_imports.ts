@@ -41,11 +41,14 @@ export async function prepareCacheImports(
   context: BuildContext,
   registry: RegistryClient,
 ): Promise<CacheImports> {
-  const { request } = context;
+  const { request, services } = context;
   const closing = new AbortController();
   const imports = new Map<string, CacheImport>();
   for (const each of request.cacheFrom) {
-    const entry = await cacheEntry(each, 'from', { lenient: request.cacheLenient === true });
+    const entry = await cacheEntry(each, 'from', {
+      lenient: request.cacheLenient === true,
+      env: process.env,
+    });
     if (imports.has(entry.name)) continue;
     imports.set(entry.name, new CacheImport(entry, context, registry, closing.signal));
   }

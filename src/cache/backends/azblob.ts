@@ -55,19 +55,23 @@ export const backend = defineBackend({
       doc: 'The account’s key. Without it and without a signature: the identity that Azure’s chain of credentials finds.',
     },
   },
-  target: ({ account_url: url, container = '', prefix = '', name }) =>
-    `${url === undefined ? '$BUILDKIT_AZURE_STORAGE_ACCOUNT_URL' : new URL(url).host}/${posix.join(container, prefix, name.join(';'))}`,
-  check({ name, account_url: url, secret_access_key: key }) {
+  target(values, _, env) {
+    const { accountUrl, container, prefix } = placeOf(values, env);
+    const host = URL.canParse(accountUrl) ? new URL(accountUrl).host : '$BUILDKIT_AZURE_STORAGE_ACCOUNT_URL';
+    return posix.join(host, container, prefix, values.name.join(';'));
+  },
+  check(values, _, __, env) {
+    const { name, account_url: url, secret_access_key: key } = values;
     if (name.length === 0) throw new CairnError('azblob cache: name must not be empty', { code: 'USAGE' });
-    if (key !== undefined && !/^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(key)) {
+    if (key !== undefined && !isBase64(key)) {
       throw new CairnError('azblob cache: secret_access_key is not an account’s key', {
         code: 'USAGE',
         hint: 'it is base64; a comma or a quote may have cut it',
       });
     }
-    const signature = url === undefined ? null : new URL(url).searchParams.get('sig');
-    if (signature !== null) registerSecret(signature);
-    if (signature !== null && key !== undefined) {
+    const account =
+      env === undefined ? (url === undefined ? undefined : new URL(url)) : requireAccount(values, env);
+    if (account !== undefined && takeSignature(account) && key !== undefined) {
       throw new CairnError('azblob cache: account_url has a signature, and there is secret_access_key', {
         code: 'USAGE',
         hint: 'leave out one of them',
@@ -75,23 +79,9 @@ export const backend = defineBackend({
     }
   },
   async open(values, { env }) {
-    const variable = (name: string): string | undefined => env[`BUILDKIT_AZURE_STORAGE_${name}`];
-    const url = values.account_url ?? variable('ACCOUNT_URL') ?? '';
-    if (url === '') {
-      throw new CairnError(
-        'either ${BUILDKIT_AZURE_STORAGE_ACCOUNT_URL} or account_url attribute is required for azblob cache',
-        { code: 'USAGE', hint: 'give account_url=https://NAME.blob.core.windows.net' },
-      );
-    }
-    if (!URL.canParse(url)) {
-      throw new CairnError('$BUILDKIT_AZURE_STORAGE_ACCOUNT_URL is not a URL', { code: 'USAGE' });
-    }
-    const accountUrl = new URL(url);
-    const signature = accountUrl.searchParams.get('sig');
-    if (signature !== null) registerSecret(signature);
-    const accountName =
-      values.account_name ?? variable('ACCOUNT_NAME') ?? accountUrl.hostname.split('.')[0] ?? '';
-    const prefix = values.prefix ?? variable('PREFIX') ?? '';
+    const accountUrl = requireAccount(values, env);
+    takeSignature(accountUrl);
+    const { accountName, container, prefix } = placeOf(values, env);
     const [{ newContainerClient }, { Container }, { AzureCache }] = await Promise.all([
       import('./azblob/client.ts'),
       import('./azblob/container.ts'),
@@ -99,8 +89,8 @@ export const backend = defineBackend({
     ]);
     const client = await newContainerClient({
       accountUrl,
-      accountName,
-      container: values.container ?? variable('CONTAINER') ?? 'buildkit-cache',
+      accountName: accountName ?? accountUrl.hostname.split('.')[0] ?? '',
+      container,
       key: values.secret_access_key,
     });
     return new AzureCache(new Container(client), {
@@ -110,6 +100,50 @@ export const backend = defineBackend({
     });
   },
 });
+
+interface Place {
+  account_url?: string | undefined;
+  account_name?: string | undefined;
+  container?: string | undefined;
+  prefix?: string | undefined;
+}
+
+function placeOf(values: Place, env: NodeJS.ProcessEnv) {
+  const variable = (name: string): string | undefined => env[`BUILDKIT_AZURE_STORAGE_${name}`];
+  return {
+    accountUrl: values.account_url ?? variable('ACCOUNT_URL') ?? '',
+    accountName: values.account_name ?? variable('ACCOUNT_NAME'),
+    container: values.container ?? variable('CONTAINER') ?? 'buildkit-cache',
+    prefix: values.prefix ?? variable('PREFIX') ?? '',
+  };
+}
+
+/** @throws CairnError USAGE */
+function requireAccount(values: Place, env: NodeJS.ProcessEnv): URL {
+  const { accountUrl } = placeOf(values, env);
+  if (accountUrl === '') {
+    throw new CairnError(
+      'either ${BUILDKIT_AZURE_STORAGE_ACCOUNT_URL} or account_url attribute is required for azblob cache',
+      { code: 'USAGE', hint: 'give account_url=https://NAME.blob.core.windows.net' },
+    );
+  }
+  if (!URL.canParse(accountUrl))
+    throw new CairnError('$BUILDKIT_AZURE_STORAGE_ACCOUNT_URL is not a URL', { code: 'USAGE' });
+  return new URL(accountUrl);
+}
+
+/** Whether the URL has a shared access signature, which is never printed from here on. */
+function takeSignature(url: URL): boolean {
+  const signature = url.searchParams.get('sig');
+  if (signature === null) return false;
+  registerSecret(signature);
+  registerSecret(encodeURIComponent(signature));
+  return true;
+}
+
+function isBase64(text: string): boolean {
+  return /^(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$/.test(text);
+}
 
 /** Joined as by Go's filepath.Join, which BuildKit uses: empty parts, `.` and slashes too many are left out. */
 function blobName(...parts: string[]): string {

@@ -123,11 +123,15 @@ export interface BackendSpec<P extends ParameterTable> {
   /** Its own parameters; the common ones are added. */
   parameters: P;
   /** What follows `type:` in names, e.g. a reference or `bucket/prefix/name`. */
-  target(values: Values<P>, side: Side): string;
+  target(values: Values<P>, side: Side, env: NodeJS.ProcessEnv): string;
   /** `importing cache manifest from` this; default: the name. */
   importedFrom?(values: Values<P>): string;
-  /** Contradictions between parameters. @throws CairnError USAGE */
-  check?(values: Values<P>, side: Side, common: CommonValues): void;
+  /**
+   * Contradictions between parameters.
+   * @param env undefined: that of the machine that builds is not known here
+   * @throws CairnError USAGE
+   */
+  check?(values: Values<P>, side: Side, common: CommonValues, env: NodeJS.ProcessEnv | undefined): void;
   /** Overrides DEFAULT_IMPORT_TIMEOUT_MS and DEFAULT_EXPORT_TIMEOUT_MS. Milliseconds. */
   defaultTimeout?: number;
   limitedByBuildKit?: boolean;
@@ -155,7 +159,14 @@ export interface BackendDefinition {
     side: Side,
   ): { attrs: Record<string, string> } | { dropped: string };
   /** @throws CairnError USAGE */
-  entry(attrs: Readonly<Record<string, string>>, side: Side, options?: { lenient?: boolean }): CacheEntry;
+  entry(attrs: Readonly<Record<string, string>>, side: Side, options?: EntryOptions): CacheEntry;
+}
+
+export interface EntryOptions {
+  /** As buildx and BuildKit do: what is unknown or malformed is ignored. */
+  lenient?: boolean;
+  /** Of the machine that builds, where this is it. */
+  env?: NodeJS.ProcessEnv;
 }
 
 /** A backend's file exports `backend = defineBackend({…})`; the types of the values follow from its parameters. */
@@ -166,7 +177,7 @@ export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<
     parameters,
     fromEnvironment: (attrs, env, side) =>
       spec.fromEnvironment?.(attrs, env, side) ?? { attrs: { ...attrs } },
-    entry(attrs, side, { lenient = false } = {}) {
+    entry(attrs, side, { lenient = false, env } = {}) {
       const options = { type: spec.type, side, lenient };
       const values = checkParameters(parameters, attrs, options);
       const own = values as unknown as Values<P>;
@@ -175,8 +186,8 @@ export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<
         side,
         spec.defaultTimeout,
       );
-      spec.check?.(own, side, common);
-      const name = `${spec.type}:${spec.target(own, side)}`;
+      spec.check?.(own, side, common, env);
+      const name = `${spec.type}:${spec.target(own, side, env ?? {})}`;
       return {
         type: spec.type,
         side,

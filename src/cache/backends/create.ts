@@ -1,7 +1,7 @@
 /** The backends by type. Each is loaded when an entry names it. */
 import { CairnError } from '../../errors/error.ts';
 import { didYouMean } from '../../errors/suggest.ts';
-import type { BackendDefinition, CacheEntry, Side } from './contract.ts';
+import type { BackendDefinition, CacheEntry, EntryOptions, Side } from './contract.ts';
 
 const BACKENDS: Readonly<Record<string, () => Promise<{ backend: BackendDefinition }>>> = {
   registry: () => import('./registry.ts'),
@@ -35,7 +35,7 @@ export async function backendOf(type: string, side: Side): Promise<BackendDefini
 export async function cacheEntry(
   { type, attrs }: { type: string; attrs: Readonly<Record<string, string>> },
   side: Side,
-  options?: { lenient?: boolean },
+  options?: EntryOptions,
 ): Promise<CacheEntry> {
   return (await backendOf(type, side)).entry(attrs, side, options);
 }

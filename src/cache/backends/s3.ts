@@ -91,8 +91,13 @@ export const backend = defineBackend({
       doc: 'Tries of one request, the first included. Default: $AWS_MAX_ATTEMPTS, or 5.',
     },
   },
-  target: ({ bucket = '$AWS_BUCKET', prefix, name }) => `${bucket}/${prefix}${name.join(';')}`,
-  check({ name, access_key_id: id, secret_access_key: secret, session_token: token }) {
+  target(values, _, env) {
+    const { bucket = '$AWS_BUCKET' } = placeOf(values, env);
+    return `${bucket}/${values.prefix}${values.name.join(';')}`;
+  },
+  check(values, _, __, env) {
+    const { name, access_key_id: id, secret_access_key: secret, session_token: token } = values;
+    if (env !== undefined) requirePlace(values, env);
     if (name.length === 0) throw new CairnError('s3 cache: name must not be empty', { code: 'USAGE' });
     if ((id === undefined) !== (secret === undefined) || (id === undefined && token !== undefined)) {
       throw new CairnError('s3 cache: credentials are not complete', {
@@ -102,17 +107,7 @@ export const backend = defineBackend({
     }
   },
   async open(values, { env }) {
-    const bucket = values.bucket ?? env['AWS_BUCKET'] ?? '';
-    const region = values.region ?? env['AWS_REGION'] ?? '';
-    for (const [name, value] of Object.entries({ bucket, region })) {
-      if (value === '') {
-        const variable = `$AWS_${name.toUpperCase()}`;
-        throw new CairnError(`${name} (${variable}) not set for s3 cache`, {
-          code: 'USAGE',
-          hint: `give ${name}=… or set ${variable} where the build runs`,
-        });
-      }
-    }
+    const { bucket, region } = requirePlace(values, env);
     const { access_key_id: id, secret_access_key: secret, session_token: token } = values;
     const [{ newS3Client }, { Bucket }, { S3Cache }] = await Promise.all([
       import('./s3/client.ts'),
@@ -147,3 +142,26 @@ export const backend = defineBackend({
     });
   },
 });
+
+interface Place {
+  bucket?: string | undefined;
+  region?: string | undefined;
+}
+
+function placeOf({ bucket, region }: Place, env: NodeJS.ProcessEnv): Place {
+  return { bucket: bucket ?? env['AWS_BUCKET'], region: region ?? env['AWS_REGION'] };
+}
+
+/** @throws CairnError USAGE */
+function requirePlace(values: Place, env: NodeJS.ProcessEnv): { bucket: string; region: string } {
+  const { bucket = '', region = '' } = placeOf(values, env);
+  for (const [name, value] of Object.entries({ bucket, region })) {
+    if (value !== '') continue;
+    const variable = `$AWS_${name.toUpperCase()}`;
+    throw new CairnError(`${name} (${variable}) not set for s3 cache`, {
+      code: 'USAGE',
+      hint: `give ${name}=… or set ${variable} where the build runs`,
+    });
+  }
+  return { bucket, region };
+}
