@@ -47,7 +47,7 @@ export async function prepareCacheImports(
   for (const each of request.cacheFrom) {
     const entry = await cacheEntry(each, 'from', {
       lenient: request.cacheLenient === true,
-      env: process.env,
+      env: services.env,
     });
     if (imports.has(entry.name)) continue;
     imports.set(entry.name, new CacheImport(entry, context, registry, closing.signal));
