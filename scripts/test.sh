@@ -29,7 +29,7 @@ run() {
 run build npm run --silent build
 run check npm run --silent check -- types lint format
 run unit node --test --test-isolation=none --test-reporter=spec 'src/**/*.test.ts' 'scripts/**/*.test.ts'
-run real node --test --test-concurrency=1 --test-reporter=spec 'test/**/*.test.ts'
+run real node --test --test-concurrency=1 --test-timeout=600000 --test-reporter=spec 'test/**/*.test.ts'
 run conformance npm run --silent conformance -- test/conformance
 
 if [ -n "$failed" ]; then

@@ -19,8 +19,9 @@ export async function killContainer(
 ): Promise<void> {
   const { runtime } = container;
   if (runtime.name === 'unshare') {
-    // --kill-child: the death of unshare is the death of the PID namespace's first process, hence of all.
-    process.kill(pid, 'SIGKILL');
+    // The death of the PID namespace's first process is the death of all in it. Just after its birth it does not
+    // die with unshare yet (--kill-child), but is in its process group.
+    process.kill(-pid, 'SIGKILL');
     return;
   }
   let ended = false;

@@ -13,7 +13,8 @@ export function recordProcess(state: string, id: string, pid: number): () => voi
 export function killRecorded(state: string, id: string): void {
   const [pid = 0, started] = readFileSync(join(state, id), 'utf8').split(' ');
   if (Number(pid) > 1 && started !== '' && startTime(Number(pid)) === started) {
-    process.kill(Number(pid), 'SIGKILL');
+    // With its process group: see killContainer.
+    process.kill(-Number(pid), 'SIGKILL');
   }
 }
 

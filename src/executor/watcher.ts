@@ -18,7 +18,7 @@ while read -r change pid; do
   esac
 done
 [ -n "$pids" ] || exit 0
-kill -9 $pids
+for p in $pids; do kill -9 "-$p"; done
 case $1 in *unshare) exit 0 ;; esac
 for place in "$2"/*; do
   [ -e "$place" ] && "$1" --root "$2" delete --force "\${place##*/}"

@@ -12,6 +12,9 @@ import { Trace, errorReport, isCanceled, isCompleted, isStarted, type Row } from
 const REDRAW_MS = 100;
 /** Log lines that a running step shows at most; BUILDKIT_TTY_LOG_LINES overrides it. */
 const LOG_LINES = 6;
+/** Of terminals that say 0, as those made without a size do. */
+const UNKNOWN_COLUMNS = 80;
+const UNKNOWN_ROWS = 24;
 /** Below this many columns for the name a row is left out: nothing of it could be read. */
 const MIN_NAME_COLUMNS = 12;
 const ESC = '\u001b[';
@@ -58,8 +61,8 @@ export class TtyDisplay {
   }
 
   #draw(last: boolean): void {
-    const width = Math.max(20, this.#out.columns);
-    const height = Math.max(4, this.#out.rows);
+    const width = Math.max(20, this.#out.columns || UNKNOWN_COLUMNS);
+    const height = Math.max(4, this.#out.rows || UNKNOWN_ROWS);
     const now = new Date();
     const blocks = this.#trace.started.filter((row) => !row.hidden).map((row) => this.#block(row, now));
     const body = last ? blocks.flatMap((block) => block.lines) : fit(blocks, height - 2);
