@@ -3,8 +3,9 @@ import { isForeignLayerType } from '../content/media_types.ts';
 import { CairnError, messageOf } from '../errors/error.ts';
 import { startStatus } from '../progress/vertex.ts';
 import { formatReference, parseNamed, repositoryName } from '../registry/reference.ts';
+import { RegistryError } from '../registry/registry_error.ts';
 import type { Reference, RegistryClient, Repository } from '../registry/contract.ts';
-import type { ContentStore, BlobOrigin } from '../content/contract.ts';
+import type { BlobOrigin, BlobProvider, ContentStore } from '../content/contract.ts';
 import type { AssembledImage } from './image.ts';
 import type { ExportContext } from './contract.ts';
 
@@ -73,16 +74,44 @@ async function push(
   }
 
   const layersDone = startStatus(context.progress, 'pushing layers');
-  await pushBlobs(repository, image, context);
+  const items = blobsOf(image);
+  await pushBlobs(repository, items, image.provider, context);
   layersDone();
 
   const manifestDone = startStatus(context.progress, `pushing manifest for ${shown}`);
+  const assumed = items.filter(({ from }) => from.some((origin) => isOf(repository, origin)));
+  try {
+    await pushManifests(repository, content, image, tagOrDigest, context);
+  } catch (error) {
+    if (assumed.length === 0 || !(error instanceof RegistryError) || context.signal.aborted) throw error;
+    // The repository has lost blobs that came from it.
+    const asked = assumed.map(({ blob, from }) => ({
+      blob,
+      from: from.filter((origin) => !isOf(repository, origin)),
+    }));
+    await pushBlobs(repository, asked, image.provider, context);
+    await pushManifests(repository, content, image, tagOrDigest, context);
+  }
+  manifestDone();
+}
+
+function isOf({ origin: { host, repository } }: Repository, origin: BlobOrigin): boolean {
+  return origin.host === host && origin.repository === repository;
+}
+
+/** Those of platforms first, the root last. */
+async function pushManifests(
+  repository: Repository,
+  content: ContentStore,
+  image: AssembledImage,
+  tagOrDigest: string,
+  context: ExportContext,
+): Promise<void> {
   for (const { descriptor } of image.images) {
     if (descriptor.digest === image.root.digest) continue;
     await pushManifest(repository, content, descriptor, descriptor.digest, context);
   }
   await pushManifest(repository, content, image.root, tagOrDigest, context);
-  manifestDone();
 }
 
 interface PushItem {
@@ -105,16 +134,17 @@ function blobsOf(image: AssembledImage): PushItem[] {
 
 async function pushBlobs(
   repository: Repository,
-  image: AssembledImage,
+  items: readonly PushItem[],
+  provider: BlobProvider,
   context: ExportContext,
 ): Promise<void> {
-  const waiting = blobsOf(image);
+  const waiting = [...items];
   // One failure stops the others.
   const failed = new AbortController();
   const signal = AbortSignal.any([context.signal, failed.signal]);
   const worker = async (): Promise<void> => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
-      await pushBlob(repository, item, image, signal, context);
+      await pushBlob(repository, item, provider, signal, context);
     }
   };
   const workers = Array.from({ length: PARALLEL_BLOBS }, async () => {
@@ -134,7 +164,7 @@ async function pushBlobs(
 async function pushBlob(
   repository: Repository,
   { blob, from }: PushItem,
-  image: AssembledImage,
+  provider: BlobProvider,
   signal: AbortSignal,
   context: ExportContext,
 ): Promise<void> {
@@ -150,7 +180,7 @@ async function pushBlob(
       ...(completed === undefined ? {} : { completed }),
     });
   };
-  await repository.pushBlob(blob, image.provider, { from, signal, onProgress: (bytes) => report(bytes) });
+  await repository.pushBlob(blob, provider, { from, signal, onProgress: (bytes) => report(bytes) });
   // What was there or could be mounted sent no byte, and is not shown.
   if (started !== undefined) report(blob.size, new Date());
 }

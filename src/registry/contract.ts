@@ -43,7 +43,10 @@ export interface Repository extends BlobProvider {
   /** @throws CairnError NOT_FOUND, CORRUPT when the digest differs or it is longer than the limit */
   manifest(tagOrDigest: string, options?: { signal?: AbortSignal }): Promise<Manifest>;
   hasBlob(digest: Digest, options?: { signal?: AbortSignal }): Promise<boolean>;
-  /** Skips what is there, mounts from `from` where the registry can, else uploads. */
+  /**
+   * Skips what is there, mounts from `from` where the registry can, else uploads. What is said to be `from` this very
+   * repository is taken to be there; a manifest is refused if it is not.
+   */
   pushBlob(
     blob: Descriptor,
     provider: BlobProvider,

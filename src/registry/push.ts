@@ -30,18 +30,23 @@ function pushScope(target: PushTarget): string {
   return repositoryScope(target.reference.repository, 'pull', 'push');
 }
 
-/** Brings a blob to the repository by the cheapest way. */
+/**
+ * Brings a blob to the repository by the cheapest way: nothing is asked when it came from there; where it may be
+ * mounted from, that is tried first, since a registry mounts what it has already as well.
+ */
 export async function pushBlob(
   target: PushTarget,
   blob: Descriptor,
   provider: BlobProvider,
   options: PushOptions = {},
 ): Promise<'exists' | 'mounted' | 'uploaded'> {
-  const { signal } = options;
-  const there = { ...target, endpoints: [target.endpoint] };
-  if (await hasBlob(there, blob.digest, { signal, push: true })) return 'exists';
+  const { signal, from = [] } = options;
+  const { host, repository } = target.reference;
+  if (from.some((origin) => origin.host === host && origin.repository === repository)) return 'exists';
   let session = await mount(target, blob, options);
   if (session === 'mounted') return 'mounted';
+  const there = { ...target, endpoints: [target.endpoint] };
+  if (await hasBlob(there, blob.digest, { signal, push: true })) return 'exists';
   await retrying(MAX_UPLOAD_ATTEMPTS, signal, async () => {
     const location = session ?? (await startUpload(target, signal));
     session = undefined;

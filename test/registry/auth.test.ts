@@ -111,7 +111,6 @@ test('bearer tokens: one for each set of scopes, with the form and by GET where 
       const granted = [
         'repository:one:pull,push',
         'repository:two:pull',
-        'repository:two:pull,push',
         'repository:one:pull repository:two:pull,push',
       ];
       assert.deepEqual(

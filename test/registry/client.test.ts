@@ -153,8 +153,16 @@ test('pushBlob goes on with the upload that a refused mount began', () =>
     assert.equal(await target.pushBlob(data.blob, data.provider, { from }), 'uploaded');
     assert.deepEqual(
       proxy.requests.map((request) => request.method),
-      ['HEAD', 'POST', 'PUT'],
+      ['POST', 'HEAD', 'PUT'],
     );
+  }));
+
+test('pushBlob asks for nothing that came from the same repository', () =>
+  withClient(async (client) => {
+    const target = client.repository(parseReference(`${proxy.host}/own`), { forPush: true });
+    const data = blobOf(randomBytes(100));
+    assert.equal(await target.pushBlob(data.blob, data.provider, { from: [target.origin] }), 'exists');
+    assert.deepEqual(proxy.requests, []);
   }));
 
 test('two pushes of one blob at the same time make one upload', () =>

@@ -136,7 +136,10 @@ class RegistryBackend implements CacheBackend {
   }
 
   async write(blob: Descriptor, source: BlobProvider, { signal, onProgress }: WriteOptions): Promise<void> {
-    const from = originsOf(blob);
+    // Whether the repository still has what came from it was decided by has().
+    const from = originsOf(blob).filter(
+      ({ repository }) => repository !== this.#repository.origin.repository,
+    );
     await this.#repository.pushBlob(blob, source, {
       signal,
       from,
