@@ -7,6 +7,7 @@ import type { Op, OpResolver } from './contract.ts';
 import { createDiffOp } from './diff.ts';
 import { execCacheMap } from './exec/cache_map.ts';
 import { fileCacheMap } from './file/cache_map.ts';
+import { guardHostInputs } from './host_inputs.ts';
 import { createMergeOp } from './merge.ts';
 import type { OpServices } from './services.ts';
 import { createSourceOp } from './source.ts';
@@ -19,9 +20,9 @@ export function createOpResolver(services: OpServices): OpResolver {
       case 'source':
         return createSourceOp(op.value, vertex.op.platform, services);
       case 'exec':
-        return createExecOp(vertex, op.value, services);
+        return guardHostInputs(createExecOp(vertex, op.value, services));
       case 'file':
-        return createFileOp(vertex, op.value, services);
+        return guardHostInputs(createFileOp(vertex, op.value, services));
       case 'merge':
         return createMergeOp(op.value, vertex.name, services);
       case 'diff':

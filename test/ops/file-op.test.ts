@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { contentBased } from '../../src/ops/content_selectors.ts';
+import type { Op, OpContext } from '../../src/ops/contract.ts';
+import { guardHostInputs } from '../../src/ops/host_inputs.ts';
 import { copy, mkdir, mkfile, openFixture, rm, symlink } from './fixture.ts';
 
 const fixture = openFixture();
@@ -235,4 +240,31 @@ test('content digests of a snapshot are found again without mounting it', async 
   assert.deepEqual(await ask('/d'), first);
   assert.notDeepEqual(await ask('/'), first);
   await assert.rejects(ask('/none'), { message: '"/none": not found' });
+});
+
+test('a run fails when a client file changed after its key was made', async () => {
+  const context = { signal: fixture.signal } as OpContext;
+  const host = fixture.host('echo 1 > f; echo 1 > other');
+  const guarded = (onRun: () => void): Op =>
+    guardHostInputs({
+      cacheMap: async () => ({
+        map: { digest: 'sha256:0', deps: [contentBased([{ path: '/f' }], fixture.hasher)] },
+        done: true,
+      }),
+      async run() {
+        onRun();
+        return [undefined];
+      },
+    });
+  const run = async (onRun: () => void) => {
+    const op = guarded(onRun);
+    const { map } = await op.cacheMap(0, context);
+    await map.deps[0]?.contentDigest?.(host, context);
+    return op.run([host], context);
+  };
+  await run(() => writeFileSync(join(host.root, 'other'), '2'));
+  await assert.rejects(
+    run(() => writeFileSync(join(host.root, 'f'), '2')),
+    { code: 'SOLVE', message: `files of ${host.root} changed while they were copied` },
+  );
 });

@@ -2,7 +2,7 @@
  * Digests of a client's files remembered across builds: a file whose device, inode, size, mtime and ctime are
  * the same has the same content, mode and attributes. One row holds a directory.
  */
-import { readdirSync, type BigIntStats } from 'node:fs';
+import { existsSync, readdirSync, type BigIntStats } from 'node:fs';
 import type { Digest } from '../../content/contract.ts';
 import type { Store } from '../../store/contract.ts';
 import { fsPath } from '../names.ts';
@@ -33,6 +33,12 @@ export function isSettled(stamp: FileStamp, nowNs: bigint): boolean {
   const changed = stamp[4] > stamp[3] ? stamp[4] : stamp[3];
   return nowNs - changed > (stamp[4] % SECOND_NS === 0n ? COARSE_TICK_NS : TICK_NS);
 }
+
+/** Directories held in memory; with more, all are read from the store again. */
+const MAX_DIRECTORIES = 50_000;
+
+/** Rows that are checked with each save. */
+const CHECKED_ROWS = 16;
 
 interface Directory {
   index: Map<string, number>;
@@ -79,6 +85,7 @@ export class HostMemory {
   /** Writes what was added. Another process may overwrite a row at the same time: one of them hashes again later. */
   save(): void {
     const changed = [...this.#directories].filter(([, { added }]) => added.size > 0);
+    if (this.#directories.size > MAX_DIRECTORIES) this.#directories.clear();
     if (changed.length === 0) return;
     const insert = this.#store.db.prepare('INSERT OR REPLACE INTO contenthash_host VALUES (?, ?, ?, ?)');
     this.#store.transaction(() => {
@@ -92,7 +99,20 @@ export class HostMemory {
         );
         this.#directories.set(path, merged);
       }
+      this.#forgetSome();
     });
+  }
+
+  /** Rows of directories that are gone go in time: a few are looked at whenever something is written. */
+  #forgetSome(): void {
+    const { db } = this.#store;
+    const some = db
+      .prepare('SELECT directory FROM contenthash_host ORDER BY random() LIMIT ?')
+      .all(CHECKED_ROWS);
+    for (const { directory } of some) {
+      if (!(directory instanceof Uint8Array) || existsSync(Buffer.from(directory))) continue;
+      db.prepare('DELETE FROM contenthash_host WHERE directory = ?').run(directory);
+    }
   }
 
   #load(path: string): Directory {

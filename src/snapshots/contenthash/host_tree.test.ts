@@ -8,6 +8,7 @@ import { openStore } from '../../store/open.ts';
 import type { HostTree } from '../contract.ts';
 import { hashHostFiles } from './host_hash.ts';
 import { walkHost } from './host_walk.ts';
+import { snapshotTables } from '../tables.ts';
 import { createContentHasher } from './store_hasher.ts';
 import { CONTENT_HASH_TABLES } from './tables.ts';
 import type { TreeNode } from './tree_index.ts';
@@ -80,7 +81,7 @@ test('walkHost follows links of followPaths, wildcards and chains included', () 
 });
 
 test('checksums of a host tree follow content and mode, not owner, mtime or place', async () => {
-  const store = openStore(join(scratch, 'store-a'), [CONTENT_HASH_TABLES]);
+  const store = openStore(join(scratch, 'store-a'), [snapshotTables, CONTENT_HASH_TABLES]);
   const hasher = createContentHasher({ store, pool: noPool, snapshots: noView });
   const digest = async (host: HostTree, path: string) =>
     (await hasher.checksums({ ...host }, [{ path }], { signal: new AbortController().signal }))[0];
@@ -103,7 +104,7 @@ test('digests of settled files are remembered across processes, and forgotten wh
   // ctime cannot be set: wait until the files have settled.
   await new Promise((resolve) => setTimeout(resolve, 150));
   const ask = async (from: HostTree) => {
-    const store = openStore(join(scratch, 'store-b'), [CONTENT_HASH_TABLES]);
+    const store = openStore(join(scratch, 'store-b'), [snapshotTables, CONTENT_HASH_TABLES]);
     const hasher = createContentHasher({ store, pool: noPool, snapshots: noView });
     const [digest] = await hasher.checksums({ ...from }, [{ path: '/' }], {
       signal: new AbortController().signal,

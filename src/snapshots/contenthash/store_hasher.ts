@@ -45,12 +45,6 @@ export function createContentHasher(services: Services): ContentHasher {
   };
 }
 
-/** Removes what is remembered of snapshots that are gone. Call inside a transaction or not at all. */
-export function forgetContentHashes(store: Store, snapshot: string): void {
-  store.db.prepare('DELETE FROM contenthash_query WHERE snapshot = ?').run(snapshot);
-  store.db.prepare('DELETE FROM contenthash_index WHERE snapshot = ?').run(snapshot);
-}
-
 function scratchChecksum(query: ChecksumQuery): Digest {
   if (query.path === '/') return digestOf('');
   throw new CairnError(`${query.path}: no such file or directory`, { code: 'NOT_FOUND' });

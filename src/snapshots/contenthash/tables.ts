@@ -1,4 +1,4 @@
-/** What the store remembers of content digests. All of it can be made again. */
+/** What the store remembers of content digests. All of it can be made again. Opened after the snapshots' tables. */
 import type { SchemaPart } from '../../store/contract.ts';
 
 export const CONTENT_HASH_TABLES: SchemaPart = {
@@ -13,5 +13,9 @@ export const CONTENT_HASH_TABLES: SchemaPart = {
     CREATE TABLE IF NOT EXISTS contenthash_query (
       snapshot TEXT NOT NULL, query TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (snapshot, query)
     ) WITHOUT ROWID;
-    CREATE TABLE IF NOT EXISTS contenthash_index (snapshot TEXT PRIMARY KEY, tree TEXT NOT NULL);`,
+    CREATE TABLE IF NOT EXISTS contenthash_index (snapshot TEXT PRIMARY KEY, tree TEXT NOT NULL);
+    CREATE TRIGGER IF NOT EXISTS contenthash_forget AFTER DELETE ON snapshot BEGIN
+      DELETE FROM contenthash_query WHERE snapshot = OLD.id;
+      DELETE FROM contenthash_index WHERE snapshot = OLD.id;
+    END;`,
 };

@@ -135,7 +135,8 @@ function compareErrors(expected: string, actual: string | undefined): string | u
     message
       .replace(/^failed to solve: /, '')
       .replace('NotFound: rpc error: code = NotFound desc = ', '')
-      // Of several missing paths the first one to be found missing is named.
+      // Of several that fail, the first to fail is named: a URL of the same host, a missing path.
+      .replace(/Get "(https?:\/\/[^/"]+)[^"]*"/, 'Get "$1"')
       .replace(/(checksum of ref) \S+: ".*?": not found/, '$1 <ref>: not found');
   if (actual === undefined) return `error: the solve should have failed: ${expected}`;
   // The daemon itself went down.
