@@ -43,6 +43,14 @@ function runWithBundledNode() {
 
 const args = process.argv.slice(2);
 const bundle = join(__dirname, '../dist/cairn.cjs');
+
+/** Only a build runs what the next build will need. */
+function afterBuild(learn) {
+  process.once('exit', (code) => {
+    if (code === 0 && args.includes('build')) learn();
+  });
+}
+
 if (!isNewEnough(process.versions.node)) runWithBundledNode();
-else if (existsSync(bundle)) require('./code_cache.js').load(bundle).main(args);
+else if (existsSync(bundle)) require('./code_cache.js').load(bundle, 'main', afterBuild).main(args);
 else void import('../src/cli/main.ts').then(({ main }) => main(args));

@@ -6,7 +6,7 @@ const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
 
 /** Caches of other bundles and versions that are kept beside the newest. */
-const MOST_FILES = 4;
+const MOST_FILES = 9;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
@@ -52,16 +52,19 @@ function write(directory, name, data) {
   for (const file of others.slice(MOST_FILES)) fs.rmSync(join(directory, file), { force: true });
 }
 
-/** @returns the exports of the CommonJS module `bundle`, whose text is ASCII */
-exports.load = function load(bundle) {
+/**
+ * @param bundle a CommonJS module whose text is ASCII
+ * @param part which of several uses of the bundle this is: each runs other functions
+ * @param whenToLearn calls back once what the next start will need has run
+ * @returns the module's exports
+ */
+exports.load = function load(bundle, part, whenToLearn) {
   const directory = cacheDirectory(process.env);
-  const name = nameOf(bundle);
+  const name = `${part}-${nameOf(bundle)}`;
   const cachedData = directory === undefined ? undefined : read(join(directory, name));
   const script = new Script(Module.wrap(fs.readFileSync(bundle, 'latin1')), { filename: bundle, cachedData });
   if (directory !== undefined && script.cachedDataRejected !== false) {
-    process.once('exit', (code) => {
-      // Only a build runs what the next build will need.
-      if (code !== 0 || !process.argv.includes('build')) return;
+    whenToLearn(() => {
       try {
         write(directory, name, script.createCachedData());
       } catch {

@@ -1,5 +1,5 @@
-/** Where the worker threads' entry is: beside this file, in a source checkout as in the bundle. */
+/** Where the worker threads' entry is: beside this file, or what loads the bundled one. */
 export const workerEntryUrl = new URL(
-  import.meta.url.endsWith('.ts') ? './worker.ts' : './worker.cjs',
+  import.meta.url.endsWith('.ts') ? './worker.ts' : '../bin/worker.js',
   import.meta.url,
 );

@@ -19,8 +19,8 @@ class Thread {
   readonly tasks = new Map<number, Task>();
   readonly #worker: Worker;
 
-  constructor(entry: URL, onIdle: () => void, onGone: (thread: Thread) => void) {
-    this.#worker = new Worker(entry, { stdin: false });
+  constructor(entry: URL, lane: Lane, onIdle: () => void, onGone: (thread: Thread) => void) {
+    this.#worker = new Worker(entry, { stdin: false, argv: [lane] });
     this.#worker.unref();
     this.#worker.on('message', (message: FromWorker) => {
       const task = this.tasks.get(message.id);
@@ -72,6 +72,9 @@ class Thread {
   }
 }
 
+/** A job that waits this long gets a thread of its own: to start one costs more than many a job. */
+const GROW_AFTER_MS = 20;
+
 class WorkerPool implements JobPool {
   readonly #entry: URL;
   readonly #limit: number;
@@ -79,6 +82,7 @@ class WorkerPool implements JobPool {
   readonly #queue: Task[] = [];
   #nextId = 1;
   #closed = false;
+  #growing: NodeJS.Timeout | undefined;
 
   constructor(entry: URL, cpuThreads: number) {
     this.#entry = entry;
@@ -111,6 +115,7 @@ class WorkerPool implements JobPool {
 
   async close(): Promise<void> {
     this.#closed = true;
+    clearTimeout(this.#growing);
     for (const task of this.#queue.splice(0)) {
       task.settle({ error: new CairnError('canceled', { code: 'CANCELED' }) });
     }
@@ -126,14 +131,28 @@ class WorkerPool implements JobPool {
     }
     const idle = [...threads].find((thread) => thread.tasks.size === 0);
     if (idle !== undefined) idle.run(task);
-    else if (threads.size < this.#limit) this.#start(lane).run(task);
-    else this.#queue.push(task);
+    else if (threads.size === 0) this.#start(lane).run(task);
+    else {
+      this.#queue.push(task);
+      if (threads.size < this.#limit) this.#growing ??= setTimeout(() => this.#grow(), GROW_AFTER_MS);
+    }
+  }
+
+  /** Another thread, when after a while there is still something waiting. */
+  #grow(): void {
+    this.#growing = undefined;
+    if (this.#closed || this.#threads.cpu.size >= this.#limit) return;
+    const task = this.#queue.shift();
+    if (task === undefined) return;
+    this.#start('cpu').run(task);
+    if (this.#queue.length > 0) this.#growing = setTimeout(() => this.#grow(), GROW_AFTER_MS);
   }
 
   #start(lane: Lane): Thread {
     const threads = this.#threads[lane];
     const thread = new Thread(
       this.#entry,
+      lane,
       () => this.#next(),
       (ended) => {
         threads.delete(ended);
