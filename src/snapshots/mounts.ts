@@ -1,5 +1,5 @@
 /** Turns a MountSpec into a path: overlay mounts with any number of lowers. In worker threads only. */
-import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmdirSync } from 'node:fs';
+import { closeSync, constants, mkdirSync, mkdtempSync, openSync, rmdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CairnError } from '../errors/error.ts';
@@ -79,7 +79,12 @@ export function mountOverlay(spec: OverlaySpec, target: string): void {
     });
   }
   enterPrivateMounts();
-  if (spec.upper !== undefined && spec.work !== undefined) mkdirSync(spec.work, { recursive: true });
+  if (spec.upper !== undefined && spec.work !== undefined) {
+    mkdirSync(spec.work, { recursive: true });
+    // What a volatile mount leaves behind: with it the kernel refuses to mount the directory again, as for the
+    // second step that has a cache mount.
+    rmSync(join(spec.work, 'work/incompat'), { recursive: true, force: true });
+  }
   try {
     mountByOptions('overlay', target, [
       ['source', 'overlay'],
