@@ -129,7 +129,8 @@ async function sendBody(request: ClientRequest, body: HttpRequest['body'], guard
       guards.idle.disarm();
     }
   }
-  guards.idle.arm();
+  // The last byte may have been answered before the stream said that it was the last one.
+  if (!over) guards.idle.arm();
   request.end();
 }
 
