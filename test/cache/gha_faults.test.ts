@@ -261,6 +261,17 @@ for (const version of ['1', '2']) {
       assert.equal(proxy.requests.length, 0);
     });
 
+    test('a layer whose bytes are not what they should be is not stored', async () => {
+      const { descriptor } = layer(randomBytes(1000));
+      const wrong: BlobProvider = {
+        async *read() {
+          yield await Promise.resolve(randomBytes(1000));
+        },
+      };
+      await assert.rejects((await open('to')).write(descriptor, wrong, { signal }), { code: 'CORRUPT' });
+      await assert.rejects(readAll(await open('from'), descriptor), { code: 'NOT_FOUND' });
+    });
+
     test('entries are listed over the REST API where there is a token for it', async () => {
       const layers = Array.from({ length: 12 }, () => randomBytes(50));
       await publish(await open('to'), layers);

@@ -37,14 +37,21 @@ export class UploadSource {
     this.#begun = { first: await rest.next(), rest };
   }
 
-  /** @throws CairnError CORRUPT; what the provider throws */
+  /**
+   * The bytes; the last of them only when all were as expected, so that nobody can take wrong ones for whole.
+   * @throws CairnError CORRUPT; what the provider throws
+   */
   async *stream(): AsyncGenerator<Uint8Array, void, undefined> {
     const begun = this.#begun;
     this.#begun = undefined;
     const rest = begun?.rest ?? this.#open();
     try {
-      for (let next = begun?.first ?? (await rest.next()); next.done !== true; next = await rest.next())
-        yield next.value;
+      let next = begun?.first ?? (await rest.next());
+      while (next.done !== true) {
+        const chunk = next.value;
+        next = await rest.next();
+        yield chunk;
+      }
     } finally {
       await rest.return?.();
     }
