@@ -1,25 +1,20 @@
 import { randomUUID } from 'node:crypto';
-import { test } from 'node:test';
-import { hasAzurite, startAzurite } from '../servers/azurite.ts';
+import { describe } from 'node:test';
 import { testBackend } from './contract.ts';
+import { AZURITE } from './object_storage.ts';
 
-if (hasAzurite) {
+describe('Azurite', { skip: AZURITE.skip }, () => {
   testBackend({
     type: 'azblob',
     async start() {
-      const server = await startAzurite();
+      const storage = await AZURITE.start();
       return {
         place() {
-          const attrs = {
-            account_url: `http://${server.host}/${server.accountName}`,
-            account_name: server.accountName,
-            secret_access_key: server.accountKey,
-            prefix: randomUUID(),
-          };
+          const attrs = { ...storage.attrs(storage.host), prefix: randomUUID() };
           return { to: attrs, from: attrs };
         },
-        stop: () => server.stop(),
+        stop: () => storage.stop(),
       };
     },
   });
-} else test('cache backend azblob', { skip: 'azurite is not installed' });
+});

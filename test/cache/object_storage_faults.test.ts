@@ -5,19 +5,11 @@ import { after, before, beforeEach, describe, test } from 'node:test';
 import type { CacheBackend } from '../../src/cache/backends/contract.ts';
 import type { Descriptor } from '../../src/content/contract.ts';
 import { collect, verified } from '../../src/content/verify.ts';
-import { hasAzurite, startAzurite } from '../servers/azurite.ts';
 import { startFaultProxy, type Fault, type FaultProxy, type ProxyRequest } from '../servers/fault_proxy.ts';
-import { startS3rver } from '../servers/s3rver.ts';
 import { cacheOf, layer, opener } from './contract.ts';
+import { AZURITE, S3RVER, type ObjectStorage, type ObjectStorageService } from './object_storage.ts';
 
-interface Service {
-  type: string;
-  installed: boolean;
-  start: () => Promise<{
-    host: string;
-    stop: () => Promise<void>;
-    attrs: (host: string) => Record<string, string>;
-  }>;
+interface Service extends ObjectStorageService {
   /** As the service asks to slow down. */
   busy: Fault;
   /** Bytes above which a blob is sent in parts. */
@@ -27,20 +19,7 @@ interface Service {
 
 const SERVICES: Service[] = [
   {
-    type: 's3',
-    installed: true,
-    async start() {
-      const server = await startS3rver(['caches']);
-      const attrs = (host: string): Record<string, string> => ({
-        bucket: 'caches',
-        region: 'us-east-1',
-        endpoint_url: `http://${host}`,
-        use_path_style: 'true',
-        access_key_id: server.accessKeyId,
-        secret_access_key: server.secretAccessKey,
-      });
-      return { host: server.host, stop: () => server.stop(), attrs };
-    },
+    ...S3RVER,
     busy: {
       kind: 'answer',
       status: 503,
@@ -51,17 +30,7 @@ const SERVICES: Service[] = [
     isPart: ({ url }) => url.includes('partNumber='),
   },
   {
-    type: 'azblob',
-    installed: hasAzurite,
-    async start() {
-      const server = await startAzurite();
-      const attrs = (host: string): Record<string, string> => ({
-        account_url: `http://${host}/${server.accountName}`,
-        account_name: server.accountName,
-        secret_access_key: server.accountKey,
-      });
-      return { host: server.host, stop: () => server.stop(), attrs };
-    },
+    ...AZURITE,
     busy: {
       kind: 'answer',
       status: 503,
@@ -73,9 +42,9 @@ const SERVICES: Service[] = [
   },
 ];
 
-for (const { type, installed, start, busy, single, isPart } of SERVICES) {
-  describe(`faults of ${type}`, { skip: installed ? false : 'its server is not installed' }, () => {
-    let server: Awaited<ReturnType<Service['start']>>;
+for (const { type, skip, start, busy, single, isPart } of SERVICES) {
+  describe(`faults of ${type}`, { skip }, () => {
+    let server: ObjectStorage;
     let proxy: FaultProxy;
     let backend: CacheBackend;
     const opened = opener();

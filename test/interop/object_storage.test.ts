@@ -5,60 +5,17 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { stepsHit, stepsRun, useCairn } from '../build/cairn.ts';
-import { hasAzurite, startAzurite } from '../servers/azurite.ts';
+import { AZURITE, S3RVER, type ObjectStorage } from '../cache/object_storage.ts';
 import { startBaseImageRegistry } from '../servers/base_images.ts';
 import type { RegistryServer } from '../servers/docker_registry.ts';
-import { startS3rver } from '../servers/s3rver.ts';
 import { hasBuildkitd, startBuildkitd, type Buildkitd } from './buildkitd.ts';
 import { EDITED, editProject, STEPS, writeProject } from './project.ts';
 
-interface Storage {
-  /** Parameters of one place. */
-  attrs: Record<string, string>;
-  stop(): Promise<void>;
-}
-
-const STORAGES: { type: string; installed: boolean; start: () => Promise<Storage> }[] = [
-  {
-    type: 's3',
-    installed: true,
-    async start() {
-      const server = await startS3rver(['caches']);
-      const attrs = {
-        bucket: 'caches',
-        region: 'us-east-1',
-        endpoint_url: `http://${server.host}`,
-        use_path_style: 'true',
-        access_key_id: server.accessKeyId,
-        secret_access_key: server.secretAccessKey,
-      };
-      return { attrs, stop: () => server.stop() };
-    },
-  },
-  {
-    type: 'azblob',
-    installed: hasAzurite,
-    async start() {
-      const server = await startAzurite();
-      const attrs = {
-        account_url: `http://${server.host}/${server.accountName}`,
-        account_name: server.accountName,
-        secret_access_key: server.accountKey,
-      };
-      return { attrs, stop: () => server.stop() };
-    },
-  },
-];
-
-for (const { type, installed, start } of STORAGES) {
-  const skip = !hasBuildkitd
-    ? 'buildkitd and buildctl are not in PATH'
-    : installed
-      ? false
-      : 'its server is not installed';
+for (const { type, skip: missing, start } of [S3RVER, AZURITE]) {
+  const skip = hasBuildkitd ? missing : 'buildkitd and buildctl are not in PATH';
   describe(`${type} between cairn and BuildKit`, { skip }, () => {
     let registry: RegistryServer;
-    let storage: Storage;
+    let storage: ObjectStorage;
     let buildkitd: Buildkitd;
     before(async () => {
       registry = await startBaseImageRegistry();
@@ -71,7 +28,7 @@ for (const { type, installed, start } of STORAGES) {
       await storage.stop();
     });
     const entry = (name: string, more: Record<string, string> = {}): string =>
-      Object.entries({ type, ...storage.attrs, name, ...more })
+      Object.entries({ type, ...storage.attrs(storage.host), name, ...more })
         .map(([key, value]) => `${key}=${value}`)
         .join(',');
 
