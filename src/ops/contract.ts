@@ -38,6 +38,8 @@ export interface Op {
   cacheMap(index: number, context: OpContext): Promise<{ map: CacheMap; done: boolean }>;
   /** Runs it. `inputs` in vertex order; one result per output. Undefined: scratch. */
   run(inputs: (Tree | undefined)[], context: OpContext): Promise<(Tree | undefined)[]>;
+  /** It will run once its inputs are there: starts what takes long to start. */
+  warm?(): void;
   /** Waits for a slot where the op is limited (exec parallelism); returns its release. */
   acquire?(signal: AbortSignal): Promise<() => void>;
 }

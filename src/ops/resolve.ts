@@ -43,6 +43,13 @@ function createExecOp(vertex: Vertex, op: ExecOp, services: OpServices): Op {
       const platform = vertex.op.platform ?? hostPlatform();
       return { map: execCacheMap(op, platform, vertex.inputs.length, services.contentHasher), done: true };
     },
+    warm() {
+      // What fails here fails again in run(), which tells.
+      services.executor().then(
+        (executor) => executor.warm(),
+        () => {},
+      );
+    },
     async run(inputs, context) {
       const { runExec } = await import('./exec/run.ts');
       return runExec(vertex, op, inputs, services, context);
