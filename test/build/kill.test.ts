@@ -7,6 +7,7 @@ import { after, before, test } from 'node:test';
 import { startBaseImageRegistry } from '../servers/base_images.ts';
 import type { RegistryServer } from '../servers/docker_registry.ts';
 import { useCairn, type Cairn } from './cairn.ts';
+import { faultsOf } from './records.ts';
 
 /** Kills in one run of the test. */
 const KILLS = 20;
@@ -106,10 +107,55 @@ test(`the next build is right after each of ${KILLS} kills at random moments`, a
     const next = await cairn.run(args(salt, image));
     assert.equal(next.code, 0, `after kill ${kill}:\n${next.stderr}`);
     assert.doesNotMatch(next.stderr, /set aside|damaged/);
+    assert.deepEqual(faultsOf(cairn.store), [], `after kill ${kill}`);
     check(image, salt);
   }
   const mounts = readFileSync('/proc/self/mountinfo', 'utf8');
   assert.ok(!mounts.includes(cairn.store), 'mounts were left behind');
+});
+
+for (const [phase, line] of [
+  ['resolving', /load metadata/],
+  ['pulling', /sha256:[0-9a-f]+ [\d.]+MB/],
+  ['unpacking', / extracting /],
+  ['running', /RUN --mount/],
+  ['exporting', /exporting layers/],
+  ['pushing', /pushing layers/],
+] as const) {
+  test(`the next build is right after a kill while ${phase}`, async () => {
+    execFileSync('rm', ['-rf', cairn.store]);
+    const image = `${registry.host}/kill/phase:${phase}`;
+    const child = cairn.start(args(phase, image));
+    let stderr = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      stderr += chunk.toString('utf8');
+      if (line.test(stderr)) child.kill('SIGKILL');
+    });
+    await new Promise((done) => child.once('close', done));
+    assert.match(stderr, line);
+    const next = await cairn.run(args(phase, image));
+    assert.equal(next.code, 0, next.stderr);
+    assert.deepEqual(faultsOf(cairn.store), []);
+    check(image, phase);
+  });
+}
+
+test('a store whose collection was killed builds, and is empty after the next collection', async () => {
+  const image = `${registry.host}/kill/prune:1`;
+  for (const delay of [50, 150, 200, 250, 300]) {
+    assert.equal((await cairn.run(args('prune', image))).code, 0);
+    const child = cairn.start(['prune', '--all', '--force']);
+    child.stdout?.resume();
+    const gone = new Promise((done) => child.once('close', done));
+    await new Promise((done) => setTimeout(done, delay));
+    child.kill('SIGKILL');
+    await gone;
+  }
+  const next = await cairn.run(args('prune', image));
+  assert.equal(next.code, 0, next.stderr);
+  check(image, 'prune');
+  assert.equal((await cairn.run(['prune', '--all', '--force'])).code, 0);
+  assertEmpty();
 });
 
 test('two builds of one Dockerfile at once on one store both succeed', async () => {
@@ -143,12 +189,18 @@ test('builds succeed while other processes prune everything that is not in use',
   check(`${registry.host}/pruned/x:2`, 'pruned');
   const { code, stderr } = await cairn.run(['prune', '--all', '--force']);
   assert.equal(code, 0, stderr);
+  assertEmpty();
+});
+
+/** No layer, blob or temporary file is in the store. */
+function assertEmpty(): void {
   const left = execFileSync('sh', ['-c', 'find blobs snapshots tmp -type f | head'], {
     cwd: cairn.store,
     encoding: 'utf8',
   });
   assert.equal(left, '');
-});
+  assert.deepEqual(faultsOf(cairn.store), []);
+}
 
 test('Ctrl-C stops the step and leaves a store that builds', async () => {
   const directory = join(cairn.directory, 'slow');
