@@ -1,6 +1,5 @@
 /** `--cache-to`: the records of a build, exported to every entry side by side. */
 import type { CacheBackend, CacheEntry } from '../cache/backends/contract.ts';
-import { cacheEntry } from '../cache/backends/create.ts';
 import type { CacheExportMode, ExportedCache, ExportNode } from '../cache/contract.ts';
 import type { CompressionConfig } from '../content/contract.ts';
 import { CairnError, messageOf } from '../errors/error.ts';
@@ -23,6 +22,8 @@ export interface CacheExports {
  * @throws CairnError USAGE
  */
 export async function prepareCacheExports({ request, services }: BuildContext): Promise<CacheExports> {
+  if (request.cacheTo.length === 0) return { inline: false, entries: [] };
+  const { cacheEntry } = await import('../cache/backends/create.ts');
   const entries: CacheEntry[] = [];
   const seen = new Set<string>();
   const duplicates = new Set<string>();
