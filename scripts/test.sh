@@ -17,6 +17,7 @@ if [ -n "$missing" ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; the
   for program in $programs; do command -v "$program" >/dev/null || missing="$missing $program"; done
 fi
 if [ -n "$missing" ]; then echo "not installed, so tests that need them are skipped:$missing"; fi
+bash scripts/test_servers.sh
 if [ "$(id -u)" != 0 ]; then echo "not root: tests that mount or make devices are skipped"; fi
 
 failed=""
