@@ -49,6 +49,8 @@ export interface ExecSpec {
 export interface Executor {
   /** `runc`, `crun` or `unshare`, with the path of the program. */
   readonly runtime: { name: 'runc' | 'crun' | 'unshare'; path: string };
+  /** A run will follow: starts its thread, which takes longer than many a step. */
+  warm(): void;
   /**
    * Runs to the end. On abort: SIGTERM is not enough for build steps; the container is killed and removed
    * before the promise rejects with CANCELED.

@@ -36,6 +36,7 @@ class PoolExecutor implements Executor {
   readonly #options: ExecutorOptions;
   #runtime: Runtime | undefined;
   #ready: Promise<void> | undefined;
+  #warmed = false;
 
   constructor(options: ExecutorOptions) {
     this.#options = options;
@@ -44,6 +45,13 @@ class PoolExecutor implements Executor {
 
   get runtime(): Runtime {
     return (this.#runtime ??= findRuntime(this.#options.env ?? process.env));
+  }
+
+  warm(): void {
+    if (this.#warmed) return;
+    this.#warmed = true;
+    // What fails here fails again in run(), which tells.
+    this.#options.pool.run<null, void>('exec.warm', null, { lane: 'exec' }).catch(() => {});
   }
 
   async run(

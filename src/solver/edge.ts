@@ -118,6 +118,7 @@ export class EdgeState {
     const { vertex } = this.state;
     const { local } = this.#context;
     const reason = reasonOfRun(this.state, this.lookup, this.#context.caches);
+    this.state.warm();
     await Promise.all([this.#contentRecords(), ...this.state.inputs.map((input) => input.result())]);
     const keys = await storeKeys(this, this.#context);
     const made = await this.#waitElsewhere(keys);

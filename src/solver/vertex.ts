@@ -68,6 +68,11 @@ export class VertexState {
     return this.#contentKnown[input];
   }
 
+  /** The op will run once its inputs are there. */
+  warm(): void {
+    this.#resolve().warm?.();
+  }
+
   /** Runs the op; `key` as in RunRequest. */
   run(key: string | undefined): Promise<RunResult> {
     return (this.#run ??= this.#context.runs.share({
