@@ -4,10 +4,12 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
+import { publishCache } from '../../src/cache/backends/publish.ts';
 import { startBaseImageRegistry } from '../servers/base_images.ts';
 import type { RegistryServer } from '../servers/docker_registry.ts';
 import { startFaultProxy, type Fault, type FaultProxy } from '../servers/fault_proxy.ts';
 import { buildImage, DOCKERFILE } from './build.ts';
+import { cacheOf, opener } from './contract.ts';
 
 describe('exports of caches', () => {
   let registry: RegistryServer;
@@ -115,6 +117,30 @@ describe('exports of caches', () => {
     const manifest = JSON.parse(metadata['cache.manifest'] ?? '{}') as Record<string, unknown>;
     assert.equal(manifest['mediaType'], 'application/vnd.oci.image.manifest.v1+json');
     assert.match(String(manifest['digest']), /^sha256:/);
+  });
+
+  test('a config that BuildKit could not read is exported with a warning, and imported', async () => {
+    const { path } = local();
+    const opened = opener();
+    const cache = cacheOf('large', [Buffer.from('layer')]);
+    for (let index = 0; index < 15_000; index++)
+      cache.config.records?.push({ digest: `sha256:${String(index).padStart(64, '0')}` });
+    const { entry, backend } = await opened.open('local', 'to', { dest: path });
+    const { signal } = new AbortController();
+    const warnings: string[] = [];
+    await publishCache(cache, {
+      entry,
+      backend,
+      signal,
+      progress: { log() {}, status() {}, warning() {} },
+      warn: (message) => void warnings.push(message),
+    });
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /BuildKit reads at most 1048576/);
+    const importing = await opened.open('local', 'from', { src: path });
+    const found = await importing.backend.resolve('latest', signal);
+    assert.equal(found?.config.records?.length, 15_002);
+    opened.close();
   });
 
   test('platforms that are built apart are found together under merge=true', async () => {

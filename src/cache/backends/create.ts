@@ -12,7 +12,7 @@ const BACKENDS: Readonly<Record<string, () => Promise<{ backend: BackendDefiniti
   gha: () => import('./gha.ts'),
 };
 
-/** @throws CairnError USAGE for an unknown type, UNSUPPORTED for inline on the side that it does not have */
+/** @throws CairnError USAGE for an unknown type */
 export async function backendOf(type: string, side: Side): Promise<BackendDefinition> {
   const load = Object.hasOwn(BACKENDS, type) ? BACKENDS[type] : undefined;
   if (load === undefined) {

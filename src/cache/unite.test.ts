@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { encodeCacheConfig } from './config.ts';
+import type { ExportedCache } from './contract.ts';
+import { describeRecords, goldenCaches, inMilliseconds, manifestOf, provider } from './golden-caches.ts';
+import { uniteConfigs, uniteExport, withoutBlobs } from './unite.ts';
+
+const never = (message: string): never => assert.fail(message);
+
+function exported(config: Parameters<typeof manifestOf>[0]): ExportedCache {
+  const { blobs } = manifestOf(config);
+  return {
+    config,
+    blobs: new Map([...blobs].map(([digest, descriptor]) => [digest, { descriptor, provider }])),
+  };
+}
+
+describe('uniteExport', () => {
+  for (const [name, golden] of goldenCaches()) {
+    const config = inMilliseconds(golden);
+
+    test(`changes nothing when ${name} is united with itself`, () => {
+      const once = uniteExport(exported(config), manifestOf(config), never);
+      assert.deepEqual(describeRecords(once.config, 'stacks'), describeRecords(config, 'stacks'));
+      const twice = uniteExport(once, manifestOf(once.config), never);
+      assert.deepEqual(encodeCacheConfig(twice.config), encodeCacheConfig(once.config));
+    });
+  }
+
+  test('keeps the records of both, whichever comes first', () => {
+    const all = [...goldenCaches()].filter(([name]) => /^(go-app|node-app)\/cache-max\.json$/.test(name));
+    const [a, b] = all.map(([, config]) => inMilliseconds(config));
+    assert.ok(a !== undefined && b !== undefined);
+    const ab = uniteExport(exported(a), manifestOf(b), never);
+    const ba = uniteExport(exported(b), manifestOf(a), never);
+    assert.deepEqual(encodeCacheConfig(ab.config), encodeCacheConfig(ba.config));
+    assert.ok((ab.config.records?.length ?? 0) > Math.max(a.records?.length ?? 0, b.records?.length ?? 0));
+  });
+});
+
+describe('withoutBlobs', () => {
+  test('drops the results that need a blob and keeps the records', () => {
+    for (const [name, golden] of goldenCaches()) {
+      const config = inMilliseconds(golden);
+      const lost = config.layers?.find(({ parent }) => parent !== -1)?.blob;
+      if (lost === undefined) continue;
+      const left = withoutBlobs(exported(config), new Set([lost]));
+      assert.ok(!left.blobs.has(lost), name);
+      assert.ok(!left.config.layers?.some(({ blob }) => blob === lost), name);
+      assert.equal(left.config.records?.length, config.records?.length, name);
+    }
+  });
+});
+
+describe('uniteConfigs', () => {
+  test('survives damaged entries', () => {
+    const damaged = { layers: [null, 7], records: [null, { inputs: 'x', layers: 3, chains: [null] }] };
+    const united = uniteConfigs([damaged as never, damaged as never]);
+    assert.equal(united.records?.length, 4);
+  });
+});
