@@ -1,5 +1,5 @@
 /** Runs the program as a user does, with a store and configuration of its own. */
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -35,6 +35,8 @@ export interface Cairn {
   build(args: string[], options?: { env?: Record<string, string> }): Promise<StepReport[]>;
   /** Starts it without waiting. */
   start(args: string[]): ReturnType<typeof spawn>;
+  /** Begins with a new store. */
+  removeStore(): void;
   /** Removes everything. */
   remove(): void;
 }
@@ -92,7 +94,8 @@ export function useCairn(registry?: string, account?: Account): Cairn {
       return (JSON.parse(readFileSync(report, 'utf8')) as { steps: StepReport[] }).steps;
     },
     start: (args) => start(args),
-    remove: () => rmSync(directory, { recursive: true, force: true }),
+    removeStore: () => removeAll(store),
+    remove: () => removeAll(directory),
   };
 }
 
@@ -108,4 +111,14 @@ export function stepsHit(steps: StepReport[]): string[] {
 
 function isStep({ name }: StepReport): boolean {
   return /\] (?:ONBUILD )?(RUN|COPY|ADD|WORKDIR) /.test(name) || /^(RUN|COPY|ADD|WORKDIR) /.test(name);
+}
+
+/** Also files of an ordinary user's subordinate ids, which only root of a user namespace may remove. */
+function removeAll(directory: string): void {
+  try {
+    rmSync(directory, { recursive: true, force: true });
+  } catch (error) {
+    const { status } = spawnSync('unshare', ['--map-root-user', '--map-auto', '--', 'rm', '-rf', directory]);
+    if (status !== 0) throw error;
+  }
 }

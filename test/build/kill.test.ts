@@ -94,7 +94,7 @@ test(`the next build is right after each of ${KILLS} kills at random moments`, a
   for (let kill = 0; kill < KILLS; kill++) {
     const salt = `s${kill}`;
     // Every fifth time the store is new, so that pulling and unpacking are hit as well.
-    if (kill % 5 === 0) execFileSync('rm', ['-rf', cairn.store]);
+    if (kill % 5 === 0) cairn.removeStore();
     const image = `${registry.host}/kill/app:${salt}`;
     const child = cairn.start(args(salt, image));
     child.stdout?.resume();
@@ -123,7 +123,7 @@ for (const [phase, line] of [
   ['pushing', /pushing layers/],
 ] as const) {
   test(`the next build is right after a kill while ${phase}`, async () => {
-    execFileSync('rm', ['-rf', cairn.store]);
+    cairn.removeStore();
     const image = `${registry.host}/kill/phase:${phase}`;
     const child = cairn.start(args(phase, image));
     let stderr = '';
@@ -159,7 +159,7 @@ test('a store whose collection was killed builds, and is empty after the next co
 });
 
 test('two builds of one Dockerfile at once on one store both succeed', async () => {
-  execFileSync('rm', ['-rf', cairn.store]);
+  cairn.removeStore();
   const images = ['x', 'y', 'z'].map((name) => `${registry.host}/both/${name}:1`);
   const outcomes = await Promise.all(images.map((image) => cairn.run(args('both', image))));
   for (const { code, stderr } of outcomes) assert.equal(code, 0, stderr);
@@ -167,7 +167,7 @@ test('two builds of one Dockerfile at once on one store both succeed', async () 
 });
 
 test('builds succeed while other processes prune everything that is not in use', async () => {
-  execFileSync('rm', ['-rf', cairn.store]);
+  cairn.removeStore();
   let done = false;
   const prune = async () => {
     let count = 0;
