@@ -6,10 +6,11 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { startBaseImageRegistry } from '../../servers/base_images.ts';
 import type { RegistryServer } from '../../servers/docker_registry.ts';
-import { startGitDaemon, type GitServer } from '../../servers/git_daemon.ts';
-import { startWww, type WwwServer } from '../../servers/www.ts';
+import { GIT_PORT, startGitDaemon, type GitServer } from '../../servers/git_daemon.ts';
+import { startWww, WWW_PORT, type WwwServer } from '../../servers/www.ts';
 import { buildCase, comparable } from '../cache_build.ts';
 import { prepareCase, type CacheCase, type ExpectedRun, type ExpectedStep } from '../cache_case.ts';
 import { completeLayout, pushLayout, readLayoutCache } from '../cache_layout.ts';
@@ -17,13 +18,14 @@ import { describeCache, stacksOf } from '../cache_records.ts';
 import type { ConformanceSet } from '../contract.ts';
 import { firstDifference } from '../difference.ts';
 
-interface Servers {
-  registry: RegistryServer;
-  www: WwwServer;
-  git: GitServer;
-}
+/** How long to wait for the ports that the Dockerfiles name, when another run on this machine has them. */
+const PORT_TIMEOUT_MS = 10 * 60_000;
+const PORT_POLL_MS = 500;
 
-let servers: Promise<Servers> | undefined;
+/** Started when a case first needs them. */
+let registry: Promise<RegistryServer> | undefined;
+let www: Promise<WwwServer> | undefined;
+let git: Promise<GitServer> | undefined;
 
 export const set: ConformanceSet = {
   cases(dir) {
@@ -35,11 +37,11 @@ export const set: ConformanceSet = {
       .map((name) => ({ name, run: () => runCase(dir, name) }));
   },
   async close() {
-    const started = await servers;
-    await started?.registry.stop();
-    await started?.www.stop();
-    await started?.git.stop();
-    servers = undefined;
+    for (const server of [registry, www, git]) {
+      // One that did not start was told of by the case that needed it.
+      await (await server?.catch(() => undefined))?.stop();
+    }
+    registry = www = git = undefined;
   },
 };
 
@@ -49,12 +51,27 @@ function dataOf(dir: string, path: string): string {
   return existsSync(own) ? own : join(import.meta.dirname, '../../conformance', path);
 }
 
-async function startServers(dir: string): Promise<Servers> {
-  return {
-    registry: await startBaseImageRegistry({}, dataOf(dir, 'base-images/layout')),
-    www: await startWww({ root: dataOf(dir, 'fixtures/www') }),
-    git: await startGitDaemon({ bundle: dataOf(dir, 'fixtures/app.bundle') }),
-  };
+/** @returns the registry; the others listen where the build looks for them */
+async function startServers(dir: string, build: string): Promise<RegistryServer> {
+  registry ??= startBaseImageRegistry({}, dataOf(dir, 'base-images/layout'));
+  if (build.includes(`:${WWW_PORT}`))
+    await (www ??= onceFree(() => startWww({ root: dataOf(dir, 'fixtures/www') })));
+  if (build.includes(`:${GIT_PORT}`))
+    await (git ??= onceFree(() => startGitDaemon({ bundle: dataOf(dir, 'fixtures/app.bundle') })));
+  return registry;
+}
+
+async function onceFree<T>(start: () => Promise<T>): Promise<T> {
+  const until = Date.now() + PORT_TIMEOUT_MS;
+  for (;;) {
+    try {
+      return await start();
+    } catch (error) {
+      const taken = error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
+      if (!taken || Date.now() > until) throw error;
+    }
+    await sleep(PORT_POLL_MS);
+  }
 }
 
 interface Case {
@@ -73,9 +90,9 @@ interface Case {
 const readJson = (path: string): unknown => JSON.parse(readFileSync(path, 'utf8'));
 
 async function runCase(dir: string, name: string): Promise<string | undefined> {
-  servers ??= startServers(dir);
-  const { registry } = await servers;
   const source = join(dir, 'caches', name);
+  const texts = ['Dockerfile', 'case.json'].map((file) => readFileSync(join(source, file), 'utf8'));
+  const { host } = await startServers(dir, texts.join('\n'));
   const spec = readJson(join(source, 'case.json')) as CacheCase;
   const { runs } = readJson(join(source, 'expected.json')) as { runs: ExpectedRun[] };
   const work = mkdtempSync(join(tmpdir(), 'cairn-caches-'));
@@ -84,7 +101,7 @@ async function runCase(dir: string, name: string): Promise<string | undefined> {
     source,
     spec,
     fixtures: dataOf(dir, 'fixtures'),
-    registry: registry.host,
+    registry: host,
     blobs: join(dir, 'caches/blobs/sha256'),
     work,
   };
