@@ -1,6 +1,6 @@
 /** `--cache-to` as a whole: what fails, what is kept of a failed build, and several writers of one cache. */
 import assert from 'node:assert/strict';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
@@ -163,6 +163,20 @@ describe('exports of caches', () => {
     assert.equal(both.error, undefined);
     assert.deepEqual(both.ran, []);
     assert.equal(both.hit.length, 2);
+  });
+
+  test('merge=true replaces what is damaged', async () => {
+    const { to, from, path } = local();
+    await build({ to: [to] });
+    const index = JSON.parse(readFileSync(join(path, 'index.json'), 'utf8')) as {
+      manifests: { digest: string }[];
+    };
+    const { digest = '' } = index.manifests[0] ?? {};
+    writeFileSync(join(path, 'blobs', digest.replace(':', '/')), 'damaged');
+    const built = await build({ to: [`${to},merge=true`] });
+    assert.equal(built.error, undefined);
+    assert.match(built.warnings.join(), /is damaged and is replaced/);
+    assert.deepEqual((await build({ from: [from] })).ran, []);
   });
 
   test('builds that write one directory at once, with reset=true, all leave a cache', async () => {

@@ -5,7 +5,7 @@ import { verified } from '../../content/verify.ts';
 import { CairnError, messageOf } from '../../errors/error.ts';
 import type { VertexProgress } from '../../progress/events.ts';
 import { startStatus } from '../../progress/vertex.ts';
-import type { ExportedCache } from '../contract.ts';
+import type { CacheManifest, ExportedCache } from '../contract.ts';
 import { uniteExport, withoutBlobs } from '../unite.ts';
 import type { CacheBackend, CacheEntry, Published } from './contract.ts';
 import { BUILDKIT_MAX_BYTES, MAX_PUBLISH_ATTEMPTS, PARALLEL_WRITES } from './limits.ts';
@@ -81,7 +81,14 @@ async function merge(
 ): Promise<Published> {
   const { backend, signal, warn } = context;
   for (let attempt = 1; ; attempt++) {
-    const there = await backend.resolve(name, signal);
+    let there: CacheManifest | undefined;
+    try {
+      there = await backend.resolve(name, signal);
+    } catch (error) {
+      if (!(error instanceof CairnError) || error.code !== 'CORRUPT') throw error;
+      warn(`cache ${context.entry.name}: what is there is damaged and is replaced: ${error.message}`);
+      return replace(cache, name, writer, context);
+    }
     const united = there === undefined ? cache : uniteExport(cache, there, warn);
     const sure = backend.blobsMayExpire === true ? undefined : there;
     const whole = await writer.write(united, { there: new Set(sure?.blobs.keys()) });
