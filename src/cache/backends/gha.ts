@@ -6,7 +6,13 @@ import { GhaBackend } from './gha/backend.ts';
 import { Caller } from './gha/calls.ts';
 import { fromEnvironment, refusal } from './gha/environment.ts';
 import { BLOB_PREFIX, indexKey } from './gha/keys.ts';
-import { DEFAULT_TIMEOUT_MS, DEFAULT_WAITS, MAX_KEY_LENGTH, UPLOAD_WINDOW_MS, UPLOADS_PER_WINDOW } from './gha/limits.ts';
+import {
+  DEFAULT_TIMEOUT_MS,
+  DEFAULT_WAITS,
+  MAX_KEY_LENGTH,
+  UPLOAD_WINDOW_MS,
+  UPLOADS_PER_WINDOW,
+} from './gha/limits.ts';
 import { listKeys } from './gha/listing.ts';
 import { ServiceV1 } from './gha/service_v1.ts';
 import { ServiceV2 } from './gha/service_v2.ts';
