@@ -26,7 +26,7 @@ export async function startAzurite(): Promise<AzureServer> {
   const accountName = 'cairntest';
   const accountKey = Buffer.from('a key of this server, not of any account').toString('base64');
   const where = ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', directory];
-  const how = ['--silent', '--disableTelemetry', '--disableProductStyleUrl', '--skipApiVersionCheck'];
+  const how = ['--silent', '--disableTelemetry', '--disableProductStyleUrl'];
   const server = await startChild(process.execPath, [PROGRAM, ...where, ...how], port, {
     env: { AZURITE_ACCOUNTS: `${accountName}:${accountKey}` },
     cwd: directory,

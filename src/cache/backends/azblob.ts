@@ -94,6 +94,7 @@ export const backend = defineBackend({
       key: values.secret_access_key,
     });
     return new AzureCache(new Container(client), {
+      blobs: blobName(prefix, values.blobs_prefix, 'sha').slice(0, -'sha'.length),
       blob: (digest) => blobName(prefix, values.blobs_prefix, digest),
       manifest: (name) => blobName(prefix, values.manifests_prefix, name),
       names: values.name,

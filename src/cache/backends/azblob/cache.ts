@@ -18,6 +18,8 @@ import type { Container, StoredBlob } from './container.ts';
 import { AzureError, isContainerMissing } from './error.ts';
 
 export interface AzureLayout {
+  /** What the names of all blobs begin with. */
+  blobs: string;
   blob(digest: Digest): string;
   manifest(name: string): string;
   names: readonly string[];
@@ -72,12 +74,10 @@ export class AzureCache implements CacheBackend {
   async has(blobs: readonly Descriptor[], signal: AbortSignal): Promise<ReadonlySet<Digest>> {
     const byName = new Map(blobs.map((blob) => [this.#layout.blob(blob.digest), blob]));
     const there = new Set<Digest>();
+    const page = this.#container.listing(this.#layout.blobs, signal);
     try {
       const found = await findObjects([...byName.keys()], {
-        list: (from) => {
-          const prefix = from.slice(0, from.length - (byName.get(from)?.digest.length ?? 0));
-          return unlessDenied(this.#container.list(prefix, from, signal));
-        },
+        list: () => unlessDenied(page()),
         head: (name) => unlessDenied(this.#container.head(name, signal)),
       });
       for (const [name, { size }] of found) {

@@ -4,8 +4,12 @@ import {
   ContainerClient,
   newPipeline,
   StorageSharedKeyCredential,
+  type RequestPolicyFactory,
 } from '@azure/storage-blob';
 import { CairnError } from '../../../errors/error.ts';
+
+/** The version of the protocol that BuildKit v0.32.2 speaks: services that it works with refuse newer ones. */
+const PROTOCOL_VERSION = '2024-11-04';
 
 export interface AzureSettings {
   /** May carry a shared access signature as its query. */
@@ -27,7 +31,9 @@ export async function newContainerClient({
   url.pathname = `${url.pathname.replace(/\/+$/, '')}/${encodeURIComponent(container)}`;
   const credential = await credentialOf(accountUrl, accountName, key);
   // Container tries again by itself, as long as the service asks.
-  return new ContainerClient(url.href, newPipeline(credential, { retryOptions: { maxTries: 1 } }));
+  const pipeline = newPipeline(credential, { retryOptions: { maxTries: 1 } });
+  pipeline.factories.push(speakVersion(PROTOCOL_VERSION));
+  return new ContainerClient(url.href, pipeline);
 }
 
 async function credentialOf(accountUrl: URL, accountName: string, key: string | undefined) {
@@ -49,4 +55,16 @@ async function credentialOf(accountUrl: URL, accountName: string, key: string | 
 /** True for URLs with a shared access signature. */
 export function hasSignature(accountUrl: URL): boolean {
   return accountUrl.searchParams.has('sig');
+}
+
+/** The client always says the newest version that it knows, but it uses nothing that is new. */
+function speakVersion(version: string): RequestPolicyFactory {
+  return {
+    create: (next) => ({
+      sendRequest(request) {
+        request.headers.set('x-ms-version', version);
+        return next.sendRequest(request);
+      },
+    }),
+  };
 }

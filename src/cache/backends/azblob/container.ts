@@ -17,8 +17,8 @@ export interface StoredBlob extends StoredObject {
 
 /** Requests without an answer, each as long as OBJECT_IDLE_TIMEOUT_MS, after which no more is tried. */
 const MAX_SILENCES = 2;
-/** Names that a listing gives at once. */
-const PAGE_SIZE = 1000;
+/** Names that a listing gives at once; the service gives no more. */
+const PAGE_SIZE = 5000;
 
 /** @throws AzureError, PassingError from every method; what the signal says when it has fired */
 export class Container {
@@ -77,19 +77,24 @@ export class Container {
     }
   }
 
-  /** A page of the blobs whose names begin with `prefix`, from `from` on. */
-  async list(prefix: string, from: string, signal: AbortSignal): Promise<ListedPage> {
-    const page = await this.#request(`list ${this.url(prefix)}`, signal, async (abortSignal) => {
-      const pages = this.#client.listBlobsFlat({ prefix, startFrom: from, abortSignal });
-      return (await pages.byPage({ maxPageSize: PAGE_SIZE }).next()).value;
-    });
-    const objects = new Map<string, StoredObject>();
-    let last = '';
-    for (const { name, properties } of page?.segment.blobItems ?? []) {
-      objects.set(name, { size: properties.contentLength ?? 0, modified: properties.lastModified });
-      last = name;
-    }
-    return { objects, until: (page?.continuationToken ?? '') === '' ? undefined : last };
+  /** The blobs whose names begin with `prefix`: the next page at each call. */
+  listing(prefix: string, signal: AbortSignal): () => Promise<ListedPage> {
+    let continuationToken: string | undefined;
+    return async () => {
+      const page = await this.#request(`list ${this.url(prefix)}`, signal, async (abortSignal) => {
+        const where = continuationToken === undefined ? {} : { continuationToken };
+        const pages = this.#client.listBlobsFlat({ prefix, abortSignal });
+        return (await pages.byPage({ maxPageSize: PAGE_SIZE, ...where }).next()).value;
+      });
+      const objects = new Map<string, StoredObject>();
+      let last = '';
+      for (const { name, properties } of page?.segment.blobItems ?? []) {
+        objects.set(name, { size: properties.contentLength ?? 0, modified: properties.lastModified });
+        last = name;
+      }
+      continuationToken = page?.continuationToken === '' ? undefined : page?.continuationToken;
+      return { objects, until: continuationToken === undefined ? undefined : last };
+    };
   }
 
   /** @returns the new ETag; undefined: the condition does not hold */
