@@ -3,7 +3,7 @@
  * between processes: a directory in use is locked by flock(2), which the kernel takes back when a process dies.
  */
 import { randomBytes } from 'node:crypto';
-import { closeSync, mkdirSync, openSync } from 'node:fs';
+import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryLock } from '../../platform/syscalls-files.ts';
 import type { Store } from '../../store/contract.ts';
@@ -94,7 +94,8 @@ export function lockCacheMount(
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  if (!tryLock(fd, kind)) {
+  // Whoever held it until now may have deleted it: the lock is then on a directory that has no name any more.
+  if (!tryLock(fd, kind) || fstatSync(fd).ino !== statSync(path, { throwIfNoEntry: false })?.ino) {
     closeSync(fd);
     return undefined;
   }
