@@ -1,4 +1,7 @@
-/** s3rver (npm package @20minutes/s3rver) for tests: an S3 server that checks signatures. It knows no conditions. */
+/**
+ * s3rver (npm package @20minutes/s3rver) for tests: an S3 server that checks signatures. It knows no conditions, and
+ * refuses the signatures of listings.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
