@@ -17,10 +17,10 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { streamJob } from '../src/platform/byte-stream.ts';
-import { createJobPool } from '../src/platform/job-pool.ts';
+import { streamJob } from '../src/platform/byte_stream.ts';
+import { createJobPool } from '../src/platform/job_pool.ts';
 import type { DiffSpec, UnpackArgs } from '../src/snapshots/jobs/tar.ts';
-import { workerEntryUrl } from '../src/engine/worker-entry.ts';
+import { workerEntryUrl } from '../src/engine/worker_entry.ts';
 
 const ROUNDS = 3;
 const [directory = existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), files = '50000', mib = '1024'] =

@@ -10,7 +10,7 @@ import { collectAfterBuild, diskUsage, prune } from './collect.ts';
 import { createLocalKeyStore } from './local.ts';
 import { bytesOf, collectionRules, keepBytes } from './policy.ts';
 import { CACHE_TABLES } from './tables.ts';
-import { digestOf, testSnapshots, type TestSnapshots } from './test-snapshots.ts';
+import { digestOf, testSnapshots, type TestSnapshots } from './test_snapshots.ts';
 import { parseUsageFilters } from './usage_filter.ts';
 
 const HOUR = 3_600_000;

@@ -4,8 +4,8 @@ import type { Digest } from '../content/contract.ts';
 import { encodeCacheConfig } from './config.ts';
 import type { CacheConfig, ExportInput, ExportNode } from './contract.ts';
 import { exportCache } from './export.ts';
-import { describeRecords, goldenCaches, stackOf } from './golden-caches.ts';
-import { digestOf, testSnapshots, type TestSnapshots } from './test-snapshots.ts';
+import { describeRecords, goldenCaches, stackOf } from './golden_caches.ts';
+import { digestOf, testSnapshots, type TestSnapshots } from './test_snapshots.ts';
 
 const compression = { type: 'gzip' } as const;
 

@@ -13,9 +13,9 @@ import {
   manifestOf,
   provider,
   stackOf,
-} from './golden-caches.ts';
+} from './golden_caches.ts';
 import { importedKeySource, lazyKeySource } from './imported.ts';
-import { digestOf, testSnapshots } from './test-snapshots.ts';
+import { digestOf, testSnapshots } from './test_snapshots.ts';
 
 /** Follows every link of a config through a source that was made of it, and builds the config anew. */
 class Follower {

@@ -6,11 +6,11 @@ import { ANNOTATION_UNCOMPRESSED, type Digest } from '../content/contract.ts';
 import { Chains } from './chains.ts';
 import { remoteResult, toCacheConfig, type RemoteResult } from './config.ts';
 import type { CacheConfigRecord, ExportedCache } from './contract.ts';
-import { describeRecords, descriptorOf, manifestOf, provider } from './golden-caches.ts';
+import { describeRecords, descriptorOf, manifestOf, provider } from './golden_caches.ts';
 import { importedKeySource } from './imported.ts';
 import { inlineConfig, inlineRecords } from './inline.ts';
 import { parseRecords } from './parse.ts';
-import { digestOf, testSnapshots } from './test-snapshots.ts';
+import { digestOf, testSnapshots } from './test_snapshots.ts';
 
 const directory = join(import.meta.dirname, '../../test/conformance/caches');
 

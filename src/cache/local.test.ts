@@ -11,7 +11,7 @@ import type { KeyStore } from './contract.ts';
 import { createLocalKeyStore } from './local.ts';
 import { releaseSnapshots, sweepKeys } from './release.ts';
 import { CACHE_TABLES } from './tables.ts';
-import { digestOf, testSnapshots, type TestSnapshots } from './test-snapshots.ts';
+import { digestOf, testSnapshots, type TestSnapshots } from './test_snapshots.ts';
 
 let directory: string;
 let store: Store;
@@ -65,7 +65,7 @@ describe('ensure', () => {
   });
 
   test('by several processes at once gives one key', { timeout: 60_000 }, async () => {
-    const script = join(import.meta.dirname, 'test-writer.ts');
+    const script = join(import.meta.dirname, 'test_writer.ts');
     const run = promisify(execFile);
     const outputs = await Promise.all(
       [1, 2, 3].map(() => run(process.execPath, [script, directory], { encoding: 'utf8' })),

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { encodeCacheConfig } from './config.ts';
 import type { ExportedCache } from './contract.ts';
-import { describeRecords, goldenCaches, inMilliseconds, manifestOf, provider } from './golden-caches.ts';
+import { describeRecords, goldenCaches, inMilliseconds, manifestOf, provider } from './golden_caches.ts';
 import { uniteConfigs, uniteExport, withoutBlobs } from './unite.ts';
 
 const never = (message: string): never => assert.fail(message);

@@ -6,7 +6,7 @@ import { createContentStore, type LeasingContentStore } from '../content/store.t
 import type { Executor } from '../executor/contract.ts';
 import { CACHE_MOUNT_TABLES } from '../ops/exec/cache_mount_tables.ts';
 import type { JobPool } from '../platform/contract.ts';
-import { createJobPool } from '../platform/job-pool.ts';
+import { createJobPool } from '../platform/job_pool.ts';
 import { callingUser } from '../platform/rootless.ts';
 import type { RegistryHosts } from '../registry/endpoints.ts';
 import { loadRegistryHosts } from '../registry/hosts_config.ts';
@@ -23,7 +23,7 @@ import { openStore } from '../store/open.ts';
 import { storeRoot } from '../store/root.ts';
 import type { Store } from '../store/contract.ts';
 import { createSlots } from './slots.ts';
-import { workerEntryUrl } from './worker-entry.ts';
+import { workerEntryUrl } from './worker_entry.ts';
 
 export interface EngineOptions {
   /** Value of `--root`. */

@@ -1,5 +1,5 @@
 /** Entry of the worker threads: the jobs of every room, by name. Bundled to dist/worker.cjs. */
-import { serveJobs } from '../platform/worker-thread.ts';
+import { serveJobs } from '../platform/worker_thread.ts';
 import { executorJobs } from '../executor/jobs.ts';
 import { exporterJobs } from '../exporters/jobs.ts';
 import { opJobs } from '../ops/jobs.ts';

@@ -1,7 +1,7 @@
 /** Control groups: which kind there is, and what a group tells of its step. */
 import { accessSync, constants, existsSync, readFileSync, rmdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { enterPrivateMounts, mount } from '../platform/syscalls-mount.ts';
+import { enterPrivateMounts, mount } from '../platform/syscalls_mount.ts';
 import type { Runtime } from './runtime.ts';
 
 export type Cgroups = 'v1' | 'v2' | 'none';

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { CairnError } from '../errors/error.ts';
 import type { JobContext } from '../platform/contract.ts';
 import { spawnProcess } from '../platform/spawn.ts';
-import { MNT_DETACH, umount2 } from '../platform/syscalls-mount.ts';
+import { MNT_DETACH, umount2 } from '../platform/syscalls_mount.ts';
 import { mountAt } from '../snapshots/mounts.ts';
 import { removeBundle } from './bundle.ts';
 import {

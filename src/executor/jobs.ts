@@ -1,6 +1,6 @@
 /** Jobs of the executor room, joined with the others' in engine/worker.ts; loaded when the first one runs. */
 import type { Job, JobMap } from '../platform/contract.ts';
-import { enterPrivateMounts } from '../platform/syscalls-mount.ts';
+import { enterPrivateMounts } from '../platform/syscalls_mount.ts';
 import type { RunArgs } from './container.ts';
 import type { CopyArgs } from './copy_tree.ts';
 import type { ReapArgs } from './reap.ts';

@@ -1,7 +1,7 @@
 /** Takes away the empty files and directories that a runtime makes as mount points (BuildKit executor/stubs.go, v0.32.2). */
 import { lstatSync, readdirSync, rmdirSync, unlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { lutimesNs } from '../platform/syscalls-files.ts';
+import { lutimesNs } from '../platform/syscalls_files.ts';
 import { rootPath } from './root_path.ts';
 
 /**

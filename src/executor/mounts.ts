@@ -23,7 +23,7 @@ import {
   MS_NOSUID,
   MS_REC,
   umount2,
-} from '../platform/syscalls-mount.ts';
+} from '../platform/syscalls_mount.ts';
 import { mountAt } from '../snapshots/mounts.ts';
 import { forwardAgent } from './agent_socket.ts';
 import type { Cleanup } from './cleanup.ts';

@@ -15,7 +15,7 @@ import {
   MS_REMOUNT,
   MNT_DETACH,
   umount2,
-} from '../platform/syscalls-mount.ts';
+} from '../platform/syscalls_mount.ts';
 import type { Cleanup } from './cleanup.ts';
 import type { OciMount, OciSpec } from './oci_spec.ts';
 import { rootPath } from './root_path.ts';

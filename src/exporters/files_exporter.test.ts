@@ -22,14 +22,14 @@ import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { CairnError } from '../errors/error.ts';
 import { parsePlatform } from '../llb/platform.ts';
-import { createJobPool } from '../platform/job-pool.ts';
+import { createJobPool } from '../platform/job_pool.ts';
 import type { Snapshot, SnapshotStore } from '../snapshots/contract.ts';
 import type { ExporterServices } from './create.ts';
 import { createExporter } from './create.ts';
 import type { ExportRef } from './contract.ts';
 
 const root = mkdtempSync(join(tmpdir(), 'cairn-files-'));
-const jobs = createJobPool(new URL('./test-worker.ts', import.meta.url), { cpuThreads: 1 });
+const jobs = createJobPool(new URL('./test_worker.ts', import.meta.url), { cpuThreads: 1 });
 after(async () => {
   await jobs.close();
   rmSync(root, { recursive: true, force: true });

@@ -1,6 +1,6 @@
 import { CairnError, messageOf } from '../errors/error.ts';
 import { formatPlatformFull } from '../llb/platform.ts';
-import { streamJob } from '../platform/byte-stream.ts';
+import { streamJob } from '../platform/byte_stream.ts';
 import type { JobPool } from '../platform/contract.ts';
 import { startStatus } from '../progress/vertex.ts';
 import type { SnapshotStore } from '../snapshots/contract.ts';

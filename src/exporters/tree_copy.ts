@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { CairnError } from '../errors/error.ts';
 import type { JobContext } from '../platform/contract.ts';
-import { deviceNumbers, lchown, lsetxattr, mknod, reflink } from '../platform/syscalls-files.ts';
+import { deviceNumbers, lchown, lsetxattr, mknod, reflink } from '../platform/syscalls_files.ts';
 import { readXattrs, setTime } from '../snapshots/apply/metadata.ts';
 import { join } from '../snapshots/changes/changes.ts';
 import {
@@ -23,7 +23,7 @@ import {
   S_IFMT,
   sortedNames,
   type FileInfo,
-} from '../snapshots/changes/file-info.ts';
+} from '../snapshots/changes/file_info.ts';
 import { displayName, fsPath, parentOf, toBinary } from '../snapshots/names.ts';
 import { isRegular, walkTree, type ExportFile, type ExportTree } from './tree_files.ts';
 

@@ -12,7 +12,7 @@ import {
   S_IFSOCK,
   sortedNames,
   type FileInfo,
-} from '../snapshots/changes/file-info.ts';
+} from '../snapshots/changes/file_info.ts';
 import type { MountSpec } from '../snapshots/contract.ts';
 import { withMount } from '../snapshots/mounts.ts';
 import { toBinary } from '../snapshots/names.ts';

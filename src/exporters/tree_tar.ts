@@ -1,9 +1,9 @@
 /** The job of `type=tar`: files of snapshots as a tar, as fsutil's WriteTar with Go's archive/tar makes it. */
 import { closeSync, openSync } from 'node:fs';
 import { CairnError } from '../errors/error.ts';
-import { ByteSender, type ByteChannel } from '../platform/byte-stream.ts';
+import { ByteSender, type ByteChannel } from '../platform/byte_stream.ts';
 import type { JobContext } from '../platform/contract.ts';
-import { deviceNumbers } from '../platform/syscalls-files.ts';
+import { deviceNumbers } from '../platform/syscalls_files.ts';
 import { readXattrs } from '../snapshots/apply/metadata.ts';
 import {
   S_IFBLK,
@@ -13,7 +13,7 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
-} from '../snapshots/changes/file-info.ts';
+} from '../snapshots/changes/file_info.ts';
 import { displayName, fsPath } from '../snapshots/names.ts';
 import type { EntryType, TarEntry } from '../snapshots/tar/entry.ts';
 import { TarWriter } from '../snapshots/tar/writer.ts';

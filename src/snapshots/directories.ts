@@ -3,7 +3,7 @@ import { chownSync, lstatSync, mkdirSync, readdirSync, renameSync, rmSync } from
 import { rm } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Store } from '../store/contract.ts';
-import { diskUsage } from './apply/copy-tree.ts';
+import { diskUsage } from './apply/copy_tree.ts';
 import { toBinary } from './names.ts';
 import type { Format } from './records.ts';
 

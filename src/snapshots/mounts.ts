@@ -14,7 +14,7 @@ import {
   MS_REMOUNT,
   umount2,
   withWorkingDirectory,
-} from '../platform/syscalls-mount.ts';
+} from '../platform/syscalls_mount.ts';
 import type { MountSpec } from './contract.ts';
 
 export type OverlaySpec = Extract<MountSpec, { kind: 'overlay' }>;

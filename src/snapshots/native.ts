@@ -2,7 +2,7 @@
 import type { MountSpec, Snapshot } from './contract.ts';
 import type { DiffSpec } from './jobs/tar.ts';
 import type { BuildTreeArgs, LayerSource } from './jobs/trees.ts';
-import type { FetchOptions } from './layer-blobs.ts';
+import type { FetchOptions } from './layer_blobs.ts';
 import { Once } from './once.ts';
 import { snapshotId, type LayerRow } from './records.ts';
 import {

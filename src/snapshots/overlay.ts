@@ -3,7 +3,7 @@ import type { Digest } from '../content/contract.ts';
 import { CairnError } from '../errors/error.ts';
 import type { MountSpec, Snapshot } from './contract.ts';
 import type { DiffSpec, UnpackArgs, Unpacked } from './jobs/tar.ts';
-import type { FetchOptions } from './layer-blobs.ts';
+import type { FetchOptions } from './layer_blobs.ts';
 import { Once } from './once.ts';
 import { toBinary } from './names.ts';
 import type { Format, LayerRow } from './records.ts';

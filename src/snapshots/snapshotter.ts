@@ -4,7 +4,7 @@ import type { Store } from '../store/contract.ts';
 import type { MountSpec, Snapshot } from './contract.ts';
 import type { Directories } from './directories.ts';
 import type { DiffSpec } from './jobs/tar.ts';
-import type { FetchOptions, LayerBlobs } from './layer-blobs.ts';
+import type { FetchOptions, LayerBlobs } from './layer_blobs.ts';
 import type { Format, LayerRow, SnapshotRecords } from './records.ts';
 
 export interface SnapshotterParts {

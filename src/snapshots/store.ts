@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { writeLayer } from '../content/compression/layer.ts';
 import type { CompressionConfig, ContentStore, Descriptor, Digest, Remote } from '../content/contract.ts';
 import { CairnError } from '../errors/error.ts';
-import { streamJob } from '../platform/byte-stream.ts';
+import { streamJob } from '../platform/byte_stream.ts';
 import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import type { Store } from '../store/contract.ts';
@@ -20,7 +20,7 @@ import type {
   SnapshotUsage,
 } from './contract.ts';
 import { Directories } from './directories.ts';
-import { annotated, compressionType, LayerBlobs } from './layer-blobs.ts';
+import { annotated, compressionType, LayerBlobs } from './layer_blobs.ts';
 import { NativeSnapshotter } from './native.ts';
 import { OverlaySnapshotter } from './overlay.ts';
 import { snapshotId, SnapshotRecords, type Format, type LayerBlob, type LayerRow } from './records.ts';

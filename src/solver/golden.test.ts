@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import type { CacheConfig } from '../cache/contract.ts';
 import { exportCache } from '../cache/export.ts';
-import { describeRecords, manifestOf } from '../cache/golden-caches.ts';
+import { describeRecords, manifestOf } from '../cache/golden_caches.ts';
 import { importedKeySource } from '../cache/imported.ts';
 import type { Digest } from '../content/contract.ts';
 import type { Edge } from '../llb/graph.ts';
-import { Steps } from './test-graph.ts';
+import { Steps } from './test_graph.ts';
 
 const directory = join(import.meta.dirname, '../../test/conformance/cachemaps');
 

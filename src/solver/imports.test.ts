@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { KeySource } from '../cache/contract.ts';
 import { lazyKeySource } from '../cache/imported.ts';
 import type { Edge } from '../llb/graph.ts';
-import { Steps, type StepOptions } from './test-graph.ts';
+import { Steps, type StepOptions } from './test_graph.ts';
 
 let there: Steps;
 let here: Steps;

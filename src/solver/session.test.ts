@@ -9,7 +9,7 @@ import type { Snapshot } from '../snapshots/contract.ts';
 import type { Store } from '../store/contract.ts';
 import { openStore } from '../store/open.ts';
 import { SolveError } from './error.ts';
-import { Steps, type StepOptions } from './test-graph.ts';
+import { Steps, type StepOptions } from './test_graph.ts';
 
 let steps: Steps;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 /** Makes the file trees of the contenthash set for real. Needs root: owners, devices, trusted attributes. */
 import { chmodSync, linkSync, lutimesSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { lchown, lsetxattr, mknod } from '../../src/platform/syscalls-files.ts';
+import { lchown, lsetxattr, mknod } from '../../src/platform/syscalls_files.ts';
 
 /** One path of a tree, as `tree[]` of contenthash/cases.json describes it. */
 export interface TreeEntry {

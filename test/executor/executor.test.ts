@@ -16,12 +16,12 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { workerEntryUrl } from '../../src/engine/worker-entry.ts';
+import { workerEntryUrl } from '../../src/engine/worker_entry.ts';
 import type { ExecSpec } from '../../src/executor/contract.ts';
 import { createExecutor } from '../../src/executor/executor.ts';
 import { ExitError } from '../../src/executor/exit_error.ts';
 import { findRuntime } from '../../src/executor/runtime.ts';
-import { createJobPool } from '../../src/platform/job-pool.ts';
+import { createJobPool } from '../../src/platform/job_pool.ts';
 import { openStore } from '../../src/store/open.ts';
 import { unpackBusybox } from './busybox.ts';
 

@@ -6,10 +6,10 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
-import { workerEntryUrl } from '../../src/engine/worker-entry.ts';
+import { workerEntryUrl } from '../../src/engine/worker_entry.ts';
 import { createExecutor } from '../../src/executor/executor.ts';
 import { findRuntime } from '../../src/executor/runtime.ts';
-import { createJobPool } from '../../src/platform/job-pool.ts';
+import { createJobPool } from '../../src/platform/job_pool.ts';
 import { openStore } from '../../src/store/open.ts';
 import { unpackBusybox } from './busybox.ts';
 
@@ -57,7 +57,7 @@ describe('a killed cairn', { skip }, () => {
     /** A cairn whose step runs, in its own store. */
     async function start(marker: string) {
       const root = join(scratch, `store-${marker}`);
-      const script = join(import.meta.dirname, 'killed-child.ts');
+      const script = join(import.meta.dirname, 'killed_child.ts');
       const child = spawn(process.execPath, [script, root, base, name, marker], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });

@@ -40,7 +40,7 @@ describe('steps of an ordinary user', { skip }, () => {
         `--regid=${user}`,
         '--init-groups',
         process.execPath,
-        join(import.meta.dirname, 'rootless-child.ts'),
+        join(import.meta.dirname, 'rootless_child.ts'),
         directory,
         runtime,
         script,

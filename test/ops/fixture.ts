@@ -21,7 +21,7 @@ import {
 import type { OpContext } from '../../src/ops/contract.ts';
 import { runFile } from '../../src/ops/file/run.ts';
 import type { OpServices } from '../../src/ops/services.ts';
-import { createJobPool } from '../../src/platform/job-pool.ts';
+import { createJobPool } from '../../src/platform/job_pool.ts';
 import { createContentHasher } from '../../src/snapshots/contenthash/store_hasher.ts';
 import { CONTENT_HASH_TABLES } from '../../src/snapshots/contenthash/tables.ts';
 import type { ContentHasher } from '../../src/snapshots/contenthash/hasher.ts';

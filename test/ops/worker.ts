@@ -1,7 +1,7 @@
 /** Worker entry of the file op tests: the jobs under test, and a shell to make and look at trees with. */
 import { execFileSync } from 'node:child_process';
 import { opJobs } from '../../src/ops/jobs.ts';
-import { serveJobs } from '../../src/platform/worker-thread.ts';
+import { serveJobs } from '../../src/platform/worker_thread.ts';
 import type { MountSpec } from '../../src/snapshots/contract.ts';
 import { snapshotJobs } from '../../src/snapshots/jobs.ts';
 import { withMount } from '../../src/snapshots/mounts.ts';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createContentStore, type LeasingContentStore } from '../../src/content/store.ts';
 
-import { createJobPool } from '../../src/platform/job-pool.ts';
+import { createJobPool } from '../../src/platform/job_pool.ts';
 import type { JobPool } from '../../src/platform/contract.ts';
 import type { MountSpec, Snapshot } from '../../src/snapshots/contract.ts';
 import { createSnapshotStore, type LeasingSnapshotStore } from '../../src/snapshots/store.ts';

@@ -4,7 +4,7 @@ import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, w
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { lgetxattr } from '../../src/platform/syscalls-files.ts';
+import { lgetxattr } from '../../src/platform/syscalls_files.ts';
 import { LayerApplier, type ApplyTarget } from '../../src/snapshots/apply/apply.ts';
 import type { TarEntry } from '../../src/snapshots/tar/entry.ts';
 import { TarReader } from '../../src/snapshots/tar/reader.ts';

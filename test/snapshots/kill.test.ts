@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { ANNOTATION_UNCOMPRESSED, type Digest } from '../../src/content/contract.ts';
 import { openFixture } from './fixture.ts';
-import { layersFrom } from './kill-layers.ts';
+import { layersFrom } from './kill_layers.ts';
 
 const KILLS = 8;
 
@@ -29,7 +29,7 @@ test('a process that is killed leaves a store in which every layer is whole, and
     );
     const blobs = join(source.root, 'store/blobs/sha256');
     for (let i = 0; i < KILLS; i++) {
-      const child = spawn(process.execPath, [join(import.meta.dirname, 'kill-child.ts'), root, blobs, json], {
+      const child = spawn(process.execPath, [join(import.meta.dirname, 'kill_child.ts'), root, blobs, json], {
         stdio: ['ignore', 'pipe', 'inherit'],
       });
       await once(child.stdout, 'data');

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { createJobPool } from '../../src/platform/job-pool.ts';
+import { createJobPool } from '../../src/platform/job_pool.ts';
 import type { MountSpec } from '../../src/snapshots/contract.ts';
 
 const base = mkdtempSync(join(tmpdir(), 'cairn-mounts-'));

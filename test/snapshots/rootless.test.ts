@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
-const child = join(import.meta.dirname, 'rootless-child.ts');
+const child = join(import.meta.dirname, 'rootless_child.ts');
 const NOBODY = '65534';
 
 function asNobody(...command: string[]): ReturnType<typeof spawnSync> {

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, fstatSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tryLock } from '../../platform/syscalls-files.ts';
+import { tryLock } from '../../platform/syscalls_files.ts';
 import type { Store } from '../../store/contract.ts';
 
 export type Sharing = 'shared' | 'private' | 'locked';

@@ -24,10 +24,10 @@ import {
   S_IFBLK,
   S_IFCHR,
   S_IFIFO,
-} from '../../platform/syscalls-files.ts';
+} from '../../platform/syscalls_files.ts';
 import { boundedTime } from '../../snapshots/apply/metadata.ts';
-import { cleanName, resolveBelow } from '../../snapshots/apply/root-path.ts';
-import { isDirectory } from '../../snapshots/changes/file-info.ts';
+import { cleanName, resolveBelow } from '../../snapshots/apply/root_path.ts';
+import { isDirectory } from '../../snapshots/changes/file_info.ts';
 import { baseOf, fsPath, parentOf } from '../../snapshots/names.ts';
 import type { TarEntry } from '../../snapshots/tar/entry.ts';
 import type { TarHandler } from '../../snapshots/tar/reader.ts';

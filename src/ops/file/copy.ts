@@ -26,8 +26,8 @@ import {
   lsetxattr,
   lutimesNs,
   mknod,
-} from '../../platform/syscalls-files.ts';
-import { copyRegular } from '../../snapshots/apply/copy-file.ts';
+} from '../../platform/syscalls_files.ts';
+import { copyRegular } from '../../snapshots/apply/copy_file.ts';
 import {
   isDirectory,
   S_IFLNK,
@@ -35,7 +35,7 @@ import {
   S_IFREG,
   S_IFSOCK,
   type FileInfo,
-} from '../../snapshots/changes/file-info.ts';
+} from '../../snapshots/changes/file_info.ts';
 import { displayName, fsPath } from '../../snapshots/names.ts';
 import {
   optionalMatcher,

@@ -2,7 +2,7 @@
 import { statSync } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
 import type { FileActionCopy } from '../../llb/gen/ops_pb.js';
-import { isDirectory } from '../../snapshots/changes/file-info.ts';
+import { isDirectory } from '../../snapshots/changes/file_info.ts';
 import { displayName, fsPath, toBinary } from '../../snapshots/names.ts';
 import { base, clean, dir, join } from '../../snapshots/patterns/go_path.ts';
 import { Copier, type CopyOptions } from './copy.ts';

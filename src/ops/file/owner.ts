@@ -2,7 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
 import type { ChownOpt } from '../../llb/gen/ops_pb.js';
-import { S_IFMT, S_IFREG } from '../../snapshots/changes/file-info.ts';
+import { S_IFMT, S_IFREG } from '../../snapshots/changes/file_info.ts';
 import { fsPath, displayName } from '../../snapshots/names.ts';
 import { rootPath, type TreeFiles } from './tree_files.ts';
 

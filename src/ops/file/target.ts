@@ -1,11 +1,11 @@
 /** Making directories and setting owners, modes and times in the tree that file actions write. */
 import { chmodSync, mkdirSync, statSync } from 'node:fs';
-import { lchown, lutimesNs } from '../../platform/syscalls-files.ts';
+import { lchown, lutimesNs } from '../../platform/syscalls_files.ts';
 import { fsPath, parentOf } from '../../snapshots/names.ts';
 import { systemFailure } from './failure.ts';
 import type { Owner } from './owner.ts';
 import { lstatAt } from './tree_files.ts';
-import { isDirectory } from '../../snapshots/changes/file-info.ts';
+import { isDirectory } from '../../snapshots/changes/file_info.ts';
 
 const ENOTDIR = 20;
 

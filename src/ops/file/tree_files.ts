@@ -11,7 +11,7 @@ import {
   S_IFREG,
   S_IFSOCK,
   type FileInfo,
-} from '../../snapshots/changes/file-info.ts';
+} from '../../snapshots/changes/file_info.ts';
 import { walkHost } from '../../snapshots/contenthash/host_walk.ts';
 import type { TreeNode } from '../../snapshots/contenthash/tree_index.ts';
 import type { HostTree } from '../../snapshots/contract.ts';

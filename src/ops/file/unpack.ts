@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readSync } from 'node:fs';
 import { decompress } from '../../content/compression/decompress.ts';
 import { CairnError } from '../../errors/error.ts';
-import { S_IFMT, S_IFREG } from '../../snapshots/changes/file-info.ts';
+import { S_IFMT, S_IFREG } from '../../snapshots/changes/file_info.ts';
 import { fsPath } from '../../snapshots/names.ts';
 import type { TarEntry } from '../../snapshots/tar/entry.ts';
 import { TarReader, type TarHandler } from '../../snapshots/tar/reader.ts';

@@ -1,5 +1,5 @@
 /** Paths of copy and rm actions that are patterns (github.com/tonistiigi/fsutil/copy, ResolveWildcards). */
-import { isDirectory } from '../../snapshots/changes/file-info.ts';
+import { isDirectory } from '../../snapshots/changes/file_info.ts';
 import { displayName } from '../../snapshots/names.ts';
 import { clean, join } from '../../snapshots/patterns/go_path.ts';
 import { containsWildcards, match } from '../../snapshots/patterns/match.ts';

@@ -19,15 +19,15 @@ import {
   writeSync,
 } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
-import { lsetxattr, mknod, S_IFBLK, S_IFCHR, S_IFIFO } from '../../platform/syscalls-files.ts';
+import { lsetxattr, mknod, S_IFBLK, S_IFCHR, S_IFIFO } from '../../platform/syscalls_files.ts';
 import { join } from '../changes/changes.ts';
-import { isDirectory, isWhiteout, lstat, sortedNames } from '../changes/file-info.ts';
+import { isDirectory, isWhiteout, lstat, sortedNames } from '../changes/file_info.ts';
 import { baseOf, displayName, fsPath, parentOf } from '../names.ts';
 import { WHITEOUT_OPAQUE, WHITEOUT_PREFIX, type TarEntry } from '../tar/entry.ts';
 import type { TarHandler } from '../tar/reader.ts';
-import { copyFile } from './copy-file.ts';
+import { copyFile } from './copy_file.ts';
 import { copyDirectoryMetadata, setOwner, setTime, setXattrs } from './metadata.ts';
-import { cleanName, resolveBelow } from './root-path.ts';
+import { cleanName, resolveBelow } from './root_path.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const MAX_MAJOR = 0xfff;

@@ -1,8 +1,8 @@
 /** Owners, modes, attributes and times of files that are being unpacked. */
 import { chmodSync, futimesSync, lutimesSync } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
-import { lchown, lgetxattr, llistxattr, lsetxattr, lutimesNs } from '../../platform/syscalls-files.ts';
-import type { FileInfo } from '../changes/file-info.ts';
+import { lchown, lgetxattr, llistxattr, lsetxattr, lutimesNs } from '../../platform/syscalls_files.ts';
+import type { FileInfo } from '../changes/file_info.ts';
 import { displayName, fsPath } from '../names.ts';
 import type { TarEntry } from '../tar/entry.ts';
 

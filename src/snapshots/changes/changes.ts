@@ -10,7 +10,7 @@ import {
   lstat,
   sortedNames,
   type FileInfo,
-} from './file-info.ts';
+} from './file_info.ts';
 
 /** `unchanged` is only told of files with several links: one of them may be new. */
 export type ChangeKind = 'add' | 'modify' | 'delete' | 'unchanged';

@@ -3,9 +3,9 @@
  * which BuildKit's overlay differ shares: it decides which entries a layer has.
  */
 import { closeSync, openSync, readSync } from 'node:fs';
-import { lgetxattr } from '../../platform/syscalls-files.ts';
+import { lgetxattr } from '../../platform/syscalls_files.ts';
 import { fsPath } from '../names.ts';
-import { readLink, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, type FileInfo } from './file-info.ts';
+import { readLink, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG, type FileInfo } from './file_info.ts';
 
 const CAPABILITY = 'security.capability';
 

@@ -2,7 +2,7 @@
 import { lstatSync } from 'node:fs';
 import type { Digest } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
-import { deviceNumbers } from '../../platform/syscalls-files.ts';
+import { deviceNumbers } from '../../platform/syscalls_files.ts';
 import { toBinary, fsPath, displayName } from '../names.ts';
 import { hashFile, readLink, typeOf } from './directory.ts';
 import { isGone } from './host_filter.ts';

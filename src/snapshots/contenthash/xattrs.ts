@@ -1,5 +1,5 @@
 /** Extended attributes for digests. Loads the system calls, so only jobs import it. */
-import { llistxattr, lgetxattr } from '../../platform/syscalls-files.ts';
+import { llistxattr, lgetxattr } from '../../platform/syscalls_files.ts';
 import { toBinary } from '../names.ts';
 
 /** Names (binary strings) and values of a path's attributes, links not followed. */

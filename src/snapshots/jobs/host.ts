@@ -1,9 +1,9 @@
 /** Job that copies what a source shows of a client's directory. */
 import { chmodSync, linkSync, mkdirSync } from 'node:fs';
 import type { JobContext } from '../../platform/contract.ts';
-import { copyFile } from '../apply/copy-file.ts';
+import { copyFile } from '../apply/copy_file.ts';
 import { readXattrs, setOwner, setTime, setXattrs } from '../apply/metadata.ts';
-import { isDirectory, lstat, S_IFMT, S_IFSOCK, type FileInfo } from '../changes/file-info.ts';
+import { isDirectory, lstat, S_IFMT, S_IFSOCK, type FileInfo } from '../changes/file_info.ts';
 import { walkHost } from '../contenthash/host_walk.ts';
 import type { TreeNode } from '../contenthash/tree_index.ts';
 import type { HostTree } from '../contract.ts';

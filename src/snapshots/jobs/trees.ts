@@ -3,7 +3,7 @@ import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import type { Digest } from '../../content/contract.ts';
 import type { JobContext } from '../../platform/contract.ts';
-import { copyTree } from '../apply/copy-tree.ts';
+import { copyTree } from '../apply/copy_tree.ts';
 import { withMount } from '../mounts.ts';
 import { toBinary } from '../names.ts';
 import type { Format } from '../records.ts';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { fromEnvironment } from './environment.ts';
-import { jobToken } from './test-token.ts';
+import { jobToken } from './test_token.ts';
 
 const token = jobToken({ 'refs/heads/main': 3 });
 const readOnly = jobToken({ 'refs/pull/1/merge': 1, 'refs/heads/main': 1 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { jobToken, unsignedToken } from './test-token.ts';
+import { jobToken, unsignedToken } from './test_token.ts';
 import { checkExpiry, parseToken, writableScope } from './token.ts';
 
 test('parseToken reads scopes and permissions in their order', () => {

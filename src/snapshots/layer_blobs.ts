@@ -14,7 +14,7 @@ import {
   type Digest,
 } from '../content/contract.ts';
 import { CairnError } from '../errors/error.ts';
-import { streamJob } from '../platform/byte-stream.ts';
+import { streamJob } from '../platform/byte_stream.ts';
 import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import type { Store } from '../store/contract.ts';

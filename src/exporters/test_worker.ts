@@ -1,5 +1,5 @@
 /** Worker entry of this room's tests. */
-import { serveJobs } from '../platform/worker-thread.ts';
+import { serveJobs } from '../platform/worker_thread.ts';
 import { exporterJobs } from './jobs.ts';
 
 serveJobs(exporterJobs);

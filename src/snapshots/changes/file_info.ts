@@ -1,6 +1,6 @@
 /** What a directory walk needs to know of a file. */
 import { lstatSync, readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
-import { lgetxattr } from '../../platform/syscalls-files.ts';
+import { lgetxattr } from '../../platform/syscalls_files.ts';
 import { fsPath } from '../names.ts';
 
 export const S_IFMT = 0o170000;

@@ -7,7 +7,7 @@ import { after, before, describe, test } from 'node:test';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Descriptor, Digest } from '../../src/content/contract.ts';
 import { createContentStore } from '../../src/content/store.ts';
-import { workerEntryUrl } from '../../src/engine/worker-entry.ts';
+import { workerEntryUrl } from '../../src/engine/worker_entry.ts';
 import { createExecutor } from '../../src/executor/executor.ts';
 import {
   ExecOpSchema,
@@ -21,7 +21,7 @@ import { CACHE_MOUNT_TABLES } from '../../src/ops/exec/cache_mount_tables.ts';
 import { cacheMountUsage, deleteCacheMount } from '../../src/ops/exec/cache_mount_usage.ts';
 import { runExec } from '../../src/ops/exec/run.ts';
 import type { OpServices } from '../../src/ops/services.ts';
-import { createJobPool } from '../../src/platform/job-pool.ts';
+import { createJobPool } from '../../src/platform/job_pool.ts';
 import type { Snapshot, Tree } from '../../src/snapshots/contract.ts';
 import { createSnapshotStore } from '../../src/snapshots/store.ts';
 import { snapshotTables } from '../../src/snapshots/tables.ts';

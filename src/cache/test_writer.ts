@@ -2,7 +2,7 @@
 import { openStore } from '../store/open.ts';
 import { createLocalKeyStore } from './local.ts';
 import { CACHE_TABLES } from './tables.ts';
-import { digestOf, testSnapshots } from './test-snapshots.ts';
+import { digestOf, testSnapshots } from './test_snapshots.ts';
 
 const store = openStore(process.argv[2] ?? '', [CACHE_TABLES]);
 const local = createLocalKeyStore(store, testSnapshots());

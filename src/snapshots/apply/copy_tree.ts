@@ -9,9 +9,9 @@ import {
   S_IFSOCK,
   sortedNames,
   type FileInfo,
-} from '../changes/file-info.ts';
+} from '../changes/file_info.ts';
 import { fsPath } from '../names.ts';
-import { copyFile } from './copy-file.ts';
+import { copyFile } from './copy_file.ts';
 import { copyDirectoryMetadata, setTime } from './metadata.ts';
 
 /**

@@ -1,7 +1,7 @@
 /** Names of tar entries as paths below a root, links resolved inside it, nothing outside reachable. */
 import { CairnError } from '../../errors/error.ts';
 import { join } from '../changes/changes.ts';
-import { isDirectory, lstat, readLink, S_IFLNK, S_IFMT } from '../changes/file-info.ts';
+import { isDirectory, lstat, readLink, S_IFLNK, S_IFMT } from '../changes/file_info.ts';
 import { displayName } from '../names.ts';
 
 /** As the kernel's MAXSYMLINKS, over one whole name. */

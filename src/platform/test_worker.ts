@@ -1,8 +1,8 @@
 /** Worker entry of the pool's own tests. */
 import { CairnError } from '../errors/error.ts';
-import { ByteSender, type ByteChannel } from './byte-stream.ts';
+import { ByteSender, type ByteChannel } from './byte_stream.ts';
 import type { JobContext } from './contract.ts';
-import { serveJobs } from './worker-thread.ts';
+import { serveJobs } from './worker_thread.ts';
 import { isMainThread } from 'node:worker_threads';
 
 export const STREAM_CHUNK_BYTES = 1 << 20;

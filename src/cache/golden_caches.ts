@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ANNOTATION_UNCOMPRESSED, type Descriptor, type Digest } from '../content/contract.ts';
 import type { CacheConfig, CacheManifest } from './contract.ts';
-import { digestOf } from './test-snapshots.ts';
+import { digestOf } from './test_snapshots.ts';
 
 const directory = join(import.meta.dirname, '../../test/conformance/caches');
 

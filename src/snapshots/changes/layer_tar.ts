@@ -4,7 +4,7 @@
  */
 import { closeSync, constants, openSync } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
-import { deviceNumbers, fgetxattr, lgetxattr, seekData, seekHole } from '../../platform/syscalls-files.ts';
+import { deviceNumbers, fgetxattr, lgetxattr, seekData, seekHole } from '../../platform/syscalls_files.ts';
 import { baseOf, displayName, fsPath, parentOf } from '../names.ts';
 import { WHITEOUT_PREFIX, type EntryType, type TarEntry } from '../tar/entry.ts';
 import type { TarWriter } from '../tar/writer.ts';
@@ -21,7 +21,7 @@ import {
   S_IFMT,
   S_IFREG,
   type FileInfo,
-} from './file-info.ts';
+} from './file_info.ts';
 
 /** Smaller files are read whole, holes or not. */
 const SPARSE_MIN_BYTES = 64 * 1024;

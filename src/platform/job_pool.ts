@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { CairnError } from '../errors/error.ts';
 import type { JobPool, Lane } from './contract.ts';
-import { decodeError, type FromWorker, type ToWorker } from './worker-protocol.ts';
+import { decodeError, type FromWorker, type ToWorker } from './worker_protocol.ts';
 
 interface Task {
   id: number;

@@ -1,6 +1,6 @@
 /** Unpacks and changes layers until it is killed: see kill.test.ts. Arguments: directory, JSON of layers. */
 import { openFixture } from './fixture.ts';
-import { layersFrom } from './kill-layers.ts';
+import { layersFrom } from './kill_layers.ts';
 
 const [root = '', blobs = '', json = ''] = process.argv.slice(2);
 const fixture = openFixture(root);

@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { callingUser, enterUserNamespace } from '../../src/platform/rootless.ts';
 
 enterUserNamespace();
-const { workerEntryUrl } = await import('../../src/engine/worker-entry.ts');
+const { workerEntryUrl } = await import('../../src/engine/worker_entry.ts');
 const { createExecutor } = await import('../../src/executor/executor.ts');
 const { findRuntime } = await import('../../src/executor/runtime.ts');
-const { createJobPool } = await import('../../src/platform/job-pool.ts');
+const { createJobPool } = await import('../../src/platform/job_pool.ts');
 const { openStore } = await import('../../src/store/open.ts');
 const { unpackBusybox } = await import('./busybox.ts');
 

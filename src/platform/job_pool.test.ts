@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { CairnError } from '../errors/error.ts';
-import { createJobPool } from './job-pool.ts';
+import { createJobPool } from './job_pool.ts';
 
-const entry = new URL('./test-worker.ts', import.meta.url);
+const entry = new URL('./test_worker.ts', import.meta.url);
 const pool = createJobPool(entry, { cpuThreads: 2 });
 after(() => pool.close());
 

@@ -2,7 +2,7 @@
 import { parentPort, type MessagePort, type Transferable } from 'node:worker_threads';
 import { CairnError } from '../errors/error.ts';
 import type { Job, JobContext, JobMap } from './contract.ts';
-import { encodeError, type FromWorker, type ToWorker } from './worker-protocol.ts';
+import { encodeError, type FromWorker, type ToWorker } from './worker_protocol.ts';
 
 interface Running {
   controller: AbortController;

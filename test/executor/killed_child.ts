@@ -1,10 +1,10 @@
 /** A process to be killed: runs one endless step. Arguments: store, root file system, runtime, marker. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { workerEntryUrl } from '../../src/engine/worker-entry.ts';
+import { workerEntryUrl } from '../../src/engine/worker_entry.ts';
 import { createExecutor } from '../../src/executor/executor.ts';
 import { findRuntime } from '../../src/executor/runtime.ts';
-import { createJobPool } from '../../src/platform/job-pool.ts';
+import { createJobPool } from '../../src/platform/job_pool.ts';
 import { openStore } from '../../src/store/open.ts';
 
 const [root = '', base = '', runtime = '', marker = ''] = process.argv.slice(2);

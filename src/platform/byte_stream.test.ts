@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { after, test } from 'node:test';
 import { setTimeout as delay } from 'node:timers/promises';
-import { streamJob } from './byte-stream.ts';
-import { createJobPool } from './job-pool.ts';
-import { STREAM_CHUNK_BYTES } from './test-worker.ts';
+import { streamJob } from './byte_stream.ts';
+import { createJobPool } from './job_pool.ts';
+import { STREAM_CHUNK_BYTES } from './test_worker.ts';
 
 const CHUNKS = 64;
-const pool = createJobPool(new URL('./test-worker.ts', import.meta.url));
+const pool = createJobPool(new URL('./test_worker.ts', import.meta.url));
 after(() => pool.close());
 
 test('streamJob brings every byte in order', async () => {

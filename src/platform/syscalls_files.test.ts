@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import * as sys from './syscalls-files.ts';
+import * as sys from './syscalls_files.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'cairn-sys-'));
 after(() => rmSync(dir, { recursive: true, force: true }));

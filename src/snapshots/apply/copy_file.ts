@@ -1,9 +1,9 @@
 /** Copies one file with all of its metadata, sharing blocks where the file system can. */
 import { closeSync, constants, fchmodSync, ftruncateSync, openSync, symlinkSync } from 'node:fs';
-import { copyFileRange, mknod, reflink, seekData, seekHole } from '../../platform/syscalls-files.ts';
+import { copyFileRange, mknod, reflink, seekData, seekHole } from '../../platform/syscalls_files.ts';
 import { chmodSync } from 'node:fs';
-import { deviceNumbers } from '../../platform/syscalls-files.ts';
-import { readLink, S_IFLNK, S_IFMT, S_IFREG, type FileInfo } from '../changes/file-info.ts';
+import { deviceNumbers } from '../../platform/syscalls_files.ts';
+import { readLink, S_IFLNK, S_IFMT, S_IFREG, type FileInfo } from '../changes/file_info.ts';
 import { fsPath } from '../names.ts';
 import { readXattrs, setOwner, setTime, setXattrs } from './metadata.ts';
 import { readSync, writeSync } from 'node:fs';
