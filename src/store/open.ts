@@ -1,4 +1,4 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { CairnError } from '../errors/error.ts';
@@ -188,7 +188,11 @@ class OpenedStore implements Store {
     if (dead.length === 0) return;
     for (const id of dead) {
       try {
-        rmSync(join(this.root, TEMP, id), { recursive: true, force: true });
+        const directory = join(this.root, TEMP, id);
+        rmSync(directory, { recursive: true, force: true });
+        // Node takes a file that somebody else removed meanwhile, as a step that goes on after its builder was killed,
+        // for the end of all work.
+        if (existsSync(directory)) continue;
       } catch {
         // E.g. files of subordinate ids, which only a user namespace may remove: the collector tries again.
         continue;
