@@ -1,6 +1,7 @@
 /** What is known of a step that no runtime keeps a record of: its process, by id and start time, in a file. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { processStat } from './process_stat.ts';
 
 /** Notes the process `pid` as that of step `id`. The function that it returns forgets it. */
 export function recordProcess(state: string, id: string, pid: number): () => void {
@@ -20,11 +21,5 @@ export function killRecorded(state: string, id: string): void {
 
 /** Field 22 of /proc/PID/stat (proc(5)): clock ticks since the machine started. */
 function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The second field is a name in parentheses, which may hold anything.
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
-  } catch {
-    return undefined;
-  }
+  return processStat(pid)?.[19];
 }
