@@ -28,11 +28,14 @@ if [ "$(id -u)" != 0 ]; then
 fi
 
 failed=""
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 run() {
   local name=$1
   echo "== $name"
   shift
-  "$@" || failed="$failed $name"
+  "$@" 2>&1 | tee "$logs/$name"
+  [ "${PIPESTATUS[0]}" = 0 ] || failed="$failed $name"
 }
 
 run build npm run --silent build
@@ -43,6 +46,11 @@ run conformance npm run --silent conformance -- test/conformance --set "$sets"
 if [ "$(id -u)" = 0 ]; then run exec npm run --silent conformance -- test/exec-cases --set exec; fi
 
 if [ -n "$failed" ]; then
+  # Once more at the end, where it is found: what failed, without what passed.
+  for name in $failed; do
+    echo "== failures of $name"
+    if grep -q '^✖ failing tests:' "$logs/$name"; then sed -n '/^✖ failing tests:/,$p' "$logs/$name"; else tail -60 "$logs/$name"; fi
+  done
   echo "FAILED:$failed"
   exit 1
 fi
