@@ -50,7 +50,7 @@ try {
         for (const [index, build] of scenario.builds.entries()) {
           build.change?.(directory);
           const image = `${registry.host}/bench/${tool.name.toLowerCase()}-${round}-${rows.length}:latest`;
-          const sample = await tool.build(directory, image);
+          const sample = await tool.build(directory, ['--push', '-t', image]);
           samples[index]?.set(tool.name, [...(samples[index].get(tool.name) ?? []), sample]);
         }
       }

@@ -1,26 +1,34 @@
 /** The programs that are measured: cairn, and BuildKit where `buildkitd` and `docker-buildx` are in PATH. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export interface Tool {
   name: string;
   /** Forgets everything: an empty store, and for BuildKit a fresh daemon. */
   reset(): Promise<void>;
-  /** Builds and pushes; throws with the output when it fails. @returns seconds and peak memory in MiB */
-  build(directory: string, image: string): Promise<Sample>;
+  /** Builds with these arguments of `build`; throws with the output when it fails. */
+  build(directory: string, args: readonly string[]): Promise<Sample>;
   stop(): Promise<void>;
 }
 
 const root = join(import.meta.dirname, '../..');
 
-interface Sample {
+export interface Sample {
   seconds: number;
+  /** User and system time of cairn, or of BuildKit's daemon, without the steps' processes. */
+  cpuSeconds: number;
   memoryMiB: number;
+  /** Standard output and error. */
+  output: string;
 }
 
 /** Not spawnSync(): the registry's log is a pipe into this process, and must be read while the program runs. */
-async function timed(command: string, args: string[], env: NodeJS.ProcessEnv): Promise<Sample> {
+async function timed(
+  command: string,
+  args: string[],
+  env: NodeJS.ProcessEnv,
+): Promise<Pick<Sample, 'seconds' | 'output'>> {
   const started = process.hrtime.bigint();
   const child = spawn(command, args, { env, stdio: ['ignore', 'pipe', 'pipe'] });
   let output = '';
@@ -32,41 +40,38 @@ async function timed(command: string, args: string[], env: NodeJS.ProcessEnv): P
   child.once('exit', () => (seconds = Number(process.hrtime.bigint() - started) / 1e9));
   child.once('close', resolve);
   if ((await ended) !== 0) throw new Error(`${command} ${args.join(' ')} failed:\n${output}`);
-  const peak = /^peak (\d+)$/m.exec(output)?.[1];
-  return { seconds, memoryMiB: peak === undefined ? Number.NaN : Number(peak) / 1024 };
+  return { seconds, output };
 }
 
 export function cairnTool(work: string): Tool {
   const store = join(work, 'cairn-store');
-  const reporter = join(import.meta.dirname, 'peak_memory.cjs');
+  const reporter = join(import.meta.dirname, 'resource_usage.cjs');
   return {
     name: 'cairn',
     async reset() {
       rmSync(store, { recursive: true, force: true });
     },
-    build: (directory, image) =>
-      timed(
+    async build(directory, args) {
+      const program = ['--require', reporter, join(root, 'bin/cairn.js')];
+      const { seconds, output } = await timed(
         process.execPath,
-        [
-          '--require',
-          reporter,
-          join(root, 'bin/cairn.js'),
-          'build',
-          '--progress=plain',
-          '--push',
-          '-t',
-          image,
-          directory,
-        ],
-        {
-          ...process.env,
-          CAIRN_ROOT: store,
-        },
-      ),
+        [...program, 'build', '--progress=plain', ...args, directory],
+        { ...process.env, CAIRN_ROOT: store },
+      );
+      const [, peak, cpu] = /^peak (\d+) cpu (\d+)$/m.exec(output) ?? [];
+      return { seconds, output, cpuSeconds: Number(cpu) / 1e6, memoryMiB: Number(peak) / 1024 };
+    },
     async stop() {
       rmSync(store, { recursive: true, force: true });
     },
   };
+}
+
+/** User and system time of a process so far (proc(5): fields 14 and 15 of stat, in hundredths). */
+function cpuSecondsOf(pid: number | undefined): number {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+  return (Number(fields[11]) + Number(fields[12])) / 100;
 }
 
 function inPath(program: string): boolean {
@@ -110,14 +115,16 @@ export function buildkitTool(work: string): Tool | undefined {
         stdio: 'ignore',
       });
     },
-    build: async (directory, image) => {
-      const { seconds } = await timed(
+    build: async (directory, args) => {
+      const before = cpuSecondsOf(daemon?.pid);
+      const { seconds, output } = await timed(
         'docker-buildx',
-        ['build', '--builder', 'bench', '--progress=plain', '--push', '-t', image, directory],
+        ['build', '--builder', 'bench', '--progress=plain', ...args, directory],
         env,
       );
-      const status = execFileSync('grep', ['VmHWM', `/proc/${daemon?.pid}/status`], { encoding: 'utf8' });
-      return { seconds, memoryMiB: Number(/(\d+) kB/.exec(status)?.[1]) / 1024 };
+      const status = readFileSync(`/proc/${daemon?.pid}/status`, 'utf8');
+      const memoryMiB = Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+      return { seconds, output, cpuSeconds: cpuSecondsOf(daemon?.pid) - before, memoryMiB };
     },
     stop,
   };
