@@ -32,6 +32,7 @@ import { baseOf, fsPath, parentOf } from '../../snapshots/names.ts';
 import type { TarEntry } from '../../snapshots/tar/entry.ts';
 import type { TarHandler } from '../../snapshots/tar/reader.ts';
 import { join } from '../../snapshots/patterns/go_path.ts';
+import { DiskTarget } from './disk_target.ts';
 import type { Owner } from './owner.ts';
 import { makeDirectories } from './target.ts';
 import { lstatAt } from './tree_files.ts';
@@ -106,8 +107,10 @@ export class ArchiveTarget implements TarHandler {
     const parent = parentOf(name);
     const resolved = resolveBelow(this.#root, parent, shown);
     const directory = resolved === '' ? this.#root : `${this.#root}/${resolved}`;
-    if (lstatAt(directory) === undefined)
-      makeDirectories(directory, IMPLIED_MODE, { uid: 0, gid: 0 }, undefined);
+    if (lstatAt(directory) === undefined) {
+      const target = new DiskTarget(this.#root);
+      makeDirectories(target, `/${resolved}`, IMPLIED_MODE, { uid: 0, gid: 0 }, undefined);
+    }
     return `${directory}/${baseOf(name)}`;
   }
 

@@ -2,32 +2,7 @@
  * Copies files and directories from one tree to another as `cp -a` would: the rules of
  * github.com/tonistiigi/fsutil/copy as BuildKit v0.32.2 uses it.
  */
-import {
-  chmodSync,
-  closeSync,
-  fchmodSync,
-  fchownSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readlinkSync,
-  rmSync,
-  symlinkSync,
-  unlinkSync,
-} from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
-import {
-  deviceNumbers,
-  futimesNs,
-  hasXattrs,
-  lchown,
-  lgetxattr,
-  llistxattr,
-  lsetxattr,
-  lutimesNs,
-  mknod,
-} from '../../platform/syscalls_files.ts';
-import { copyRegular } from '../../snapshots/apply/copy_file.ts';
 import {
   isDirectory,
   S_IFLNK,
@@ -36,7 +11,7 @@ import {
   S_IFSOCK,
   type FileInfo,
 } from '../../snapshots/changes/file_info.ts';
-import { displayName, fsPath } from '../../snapshots/names.ts';
+import { displayName } from '../../snapshots/names.ts';
 import {
   optionalMatcher,
   type PatternMatcher,
@@ -45,8 +20,8 @@ import {
 import { doing, refusal } from './failure.ts';
 import type { ModeChange } from './mode.ts';
 import type { Owner } from './owner.ts';
-import { setTimestamp, type Timestamp } from './target.ts';
-import { lstatAt, type TreeFiles } from './tree_files.ts';
+import type { Metadata, SourceFile, TargetFiles, Timestamp } from './target.ts';
+import type { TreeFiles } from './tree_files.ts';
 
 export interface CopyOptions {
   /** Undefined: the owner of the source. */
@@ -59,8 +34,6 @@ export interface CopyOptions {
   excludePatterns: readonly string[];
   /** Files may replace directories and the other way round. */
   alwaysReplace: boolean;
-  /** Where to make what goes into a directory that this copy has just made: MountedFiles.direct(). */
-  direct(path: string): string;
   signal: { readonly aborted: boolean };
 }
 
@@ -79,6 +52,7 @@ interface Matches {
 /** One copy action's state; hard links among its files are kept. */
 export class Copier {
   readonly #files: TreeFiles;
+  readonly #target: TargetFiles;
   readonly #options: CopyOptions;
   readonly #include: PatternMatcher | undefined;
   readonly #exclude: PatternMatcher | undefined;
@@ -86,8 +60,9 @@ export class Copier {
   readonly #parents: Parent[] = [];
 
   /** @throws CairnError USAGE for malformed patterns */
-  constructor(files: TreeFiles, options: CopyOptions) {
+  constructor(files: TreeFiles, target: TargetFiles, options: CopyOptions) {
     this.#files = files;
+    this.#target = target;
     this.#options = options;
     this.#include = optionalMatcher('includepatterns', options.includePatterns);
     this.#exclude = optionalMatcher('excludepatterns', options.excludePatterns);
@@ -95,7 +70,7 @@ export class Copier {
 
   /**
    * @param source path in the source tree
-   * @param target full path whose symlinks have been resolved
+   * @param target path in the target whose symlinks have been resolved
    */
   copy(source: string, target: string): void {
     this.#copy(source, '', target, false, { include: undefined, exclude: undefined }, false);
@@ -120,25 +95,27 @@ export class Copier {
     if (info === undefined) return;
     const isDir = isDirectory(info);
     if (!verdict.included && !isDir) return;
-    const there = fresh ? undefined : doing(`failed to stat ${displayName(target)}`, () => lstatAt(target));
+    const there = fresh
+      ? undefined
+      : doing(`failed to stat ${shown(target)}`, () => this.#target.lstat(target));
     if (verdict.included) {
       this.#replace(target, isDir, there);
       this.#makeParents(overwrite);
     }
     if (!isDir) {
-      if (!fresh) makeRoom(target);
+      if (!fresh) this.#makeRoom(target);
       this.#file(source, info, target, fresh);
       return;
     }
     const created = this.#directory(source, relative, target, info, overwrite, verdict, fresh);
-    const place = this.#place(target, fresh);
+    const into = this.#into(fresh);
     // A directory that was there keeps its owner and mode, and gets the source's time.
-    if (overwrite ? verdict.included : created) this.#metadata(source, info, place);
-    else if (!overwrite && there !== undefined) this.#time(info, place);
+    if (overwrite ? verdict.included : created) this.#metadata(source, info, into, target);
+    else if (!overwrite && there !== undefined) into.setTime(target, this.#time(info));
   }
 
-  #place(target: string, fresh: boolean): string {
-    return fresh ? this.#options.direct(target) : target;
+  #into(fresh: boolean): TargetFiles {
+    return fresh ? this.#target.fresh : this.#target;
   }
 
   #match(relative: string, parent: Matches): { included: boolean; excluded: boolean; matches: Matches } {
@@ -159,7 +136,7 @@ export class Copier {
 
   #replace(target: string, isDir: boolean, there: FileInfo | undefined): void {
     if (!this.#options.alwaysReplace || there === undefined || (isDir && isDirectory(there))) return;
-    rmSync(fsPath(target), { recursive: true, force: true });
+    this.#target.removeAll(target);
   }
 
   /** Makes the directories above that no pattern selected by themselves. */
@@ -169,7 +146,8 @@ export class Copier {
       parent.copied = true;
       const info = this.#files.lstat(parent.source);
       if (info === undefined) continue;
-      if (makeDirectory(parent.target, info, overwrite)) this.#metadata(parent.source, info, parent.target);
+      if (!makeDirectory(this.#target, parent.target, info, overwrite)) continue;
+      this.#metadata(parent.source, info, this.#target, parent.target);
     }
   }
 
@@ -182,8 +160,7 @@ export class Copier {
     verdict: { included: boolean; excluded: boolean; matches: Matches },
     fresh: boolean,
   ): boolean {
-    const place = this.#place(target, fresh);
-    const created = verdict.included && makeDirectory(place, info, overwrite);
+    const created = verdict.included && makeDirectory(this.#into(fresh), target, info, overwrite);
     if (verdict.excluded && this.#exclude?.exclusions !== true) return false;
     this.#parents.push({ source, target, copied: verdict.included });
     for (const name of doing(`failed to read ${displayName(source)}`, () => this.#files.names(source))) {
@@ -195,54 +172,30 @@ export class Copier {
   }
 
   #file(source: string, info: FileInfo, target: string, fresh: boolean): void {
-    const from = this.#files.root + source;
-    const place = this.#place(target, fresh);
+    const into = this.#into(fresh);
     switch (info.mode & S_IFMT) {
       case S_IFREG: {
         const link = this.#linkTo(info, target);
         if (link === undefined && info.size > 0) {
-          this.#regular(source, info, place);
+          into.regular(target, this.#source(source, info), this.#metadataOf(info));
           return;
         }
-        if (link !== undefined) {
-          const first = this.#place(link, fresh);
-          doing('failed to create hard link', () => linkSync(fsPath(first), fsPath(place)));
-        } else doing('failed to copy files', () => closeSync(openSync(fsPath(place), 'wx', 0o600)));
+        if (link !== undefined) doing('failed to create hard link', () => into.link(link, target));
+        else doing('failed to copy files', () => into.empty(target));
         break;
       }
       case S_IFLNK: {
-        const link = doing(`failed to read link: ${displayName(source)}`, () =>
-          readlinkSync(fsPath(from), { encoding: 'latin1' }),
-        );
-        doing(`failed to create symlink: ${displayName(target)}`, () =>
-          symlinkSync(fsPath(link), fsPath(place)),
-        );
+        const link = doing(`failed to read link: ${displayName(source)}`, () => this.#files.readlink(source));
+        doing(`failed to create symlink: ${shown(target)}`, () => into.symlink(link, target));
         break;
       }
       default: {
-        const { major, minor } = deviceNumbers(info.rdev);
         // Of a socket only an empty file can be kept.
         const mode = (info.mode & S_IFMT) === S_IFSOCK ? (info.mode & 0o7777) | S_IFREG : info.mode;
-        doing('failed to create device', () => mknod(fsPath(place), mode, major, minor));
+        doing('failed to create device', () => into.special(target, mode, info.rdev));
       }
     }
-    this.#metadata(source, info, place);
-  }
-
-  /** Content and metadata while both files are open: no path is looked up again. */
-  #regular(source: string, info: FileInfo, place: string): void {
-    const from = this.#files.root + source;
-    let attributes = false;
-    const finish = (target: number, opened: number): void =>
-      doing('failed to copy file info', () => {
-        fchownSync(target, ...this.#owner(info));
-        fchmodSync(target, this.#mode(info));
-        attributes = hasXattrs(opened);
-        const time = this.#options.time ?? mtimeNs(info);
-        futimesNs(target, time, time);
-      });
-    doing('failed to copy files', () => copyRegular(from, info, place, finish));
-    if (attributes) this.#xattrs(from, place);
+    this.#metadata(source, info, into, target);
   }
 
   /** Where the first name of a file with several was copied to. */
@@ -254,45 +207,41 @@ export class Copier {
     return first;
   }
 
-  #metadata(source: string, info: FileInfo, target: string): void {
+  #metadata(source: string, info: FileInfo, into: TargetFiles, target: string): void {
+    const metadata = this.#metadataOf(info);
     doing('failed to copy file info', () => {
-      lchown(fsPath(target), ...this.#owner(info));
-      if ((info.mode & S_IFMT) !== S_IFLNK) chmodSync(fsPath(target), this.#mode(info));
-      this.#time(info, target);
+      into.setOwner(target, metadata);
+      if ((info.mode & S_IFMT) !== S_IFLNK) into.setMode(target, metadata.mode);
+      into.setTime(target, metadata.time);
     });
-    this.#xattrs(this.#files.root + source, target);
+    into.copyXattrs(this.#source(source, info), target);
   }
 
-  #owner(info: FileInfo): [uid: number, gid: number] {
-    const { owner } = this.#options;
-    return owner === undefined ? [info.uid, info.gid] : [owner.uid, owner.gid];
-  }
-
-  #mode(info: FileInfo): number {
-    const { mode } = this.#options;
+  #metadataOf(info: FileInfo): Metadata {
+    const { owner, mode } = this.#options;
     const bits = info.mode & 0o7777;
-    return mode === undefined ? bits : mode(bits, isDirectory(info));
+    return {
+      uid: owner === undefined ? info.uid : owner.uid,
+      gid: owner === undefined ? info.gid : owner.gid,
+      mode: mode === undefined ? bits : mode(bits, isDirectory(info)),
+      time: this.#time(info),
+    };
   }
 
-  #time(info: FileInfo, target: string): void {
-    const { time } = this.#options;
-    if (time !== undefined) return setTimestamp(target, time);
-    lutimesNs(fsPath(target), mtimeNs(info), mtimeNs(info));
+  #time(info: FileInfo): bigint {
+    return this.#options.time ?? mtimeNs(info);
   }
 
-  /** What the target's file system cannot hold is left out, as in BuildKit. */
-  #xattrs(source: string, target: string): void {
-    try {
-      for (const name of llistxattr(fsPath(source))) {
-        // Overlayfs's own would change what a layer means.
-        if (/^(?:trusted|user)\.overlay\./.test(name)) continue;
-        if (this.#files.fromClient && name.startsWith('com.apple.')) continue;
-        const value = lgetxattr(fsPath(source), name);
-        if (value !== undefined) lsetxattr(fsPath(target), name, value);
-      }
-    } catch {
-      // BuildKit logs it and goes on.
-    }
+  #source(source: string, info: FileInfo): SourceFile {
+    return { path: this.#files.root + source, info, fromClient: this.#files.fromClient };
+  }
+
+  /** Removes a file that is to be replaced. */
+  #makeRoom(target: string): void {
+    const there = doing('failed to lstat file target', () => this.#target.lstat(target));
+    if (there === undefined) return;
+    if (isDirectory(there)) throw refusal(`cannot replace to directory ${shown(target)} with file`);
+    this.#target.unlink(target);
   }
 }
 
@@ -301,27 +250,20 @@ function mtimeNs({ mtime, mtimeNs: rest }: FileInfo): bigint {
 }
 
 /** True when it was made. */
-function makeDirectory(target: string, info: FileInfo, overwrite: boolean): boolean {
-  const there = lstatAt(target);
+function makeDirectory(into: TargetFiles, target: string, info: FileInfo, overwrite: boolean): boolean {
+  const there = into.lstat(target);
   if (there === undefined) {
-    doing(`failed to mkdir ${displayName(target)}`, () => mkdirSync(fsPath(target), info.mode & 0o7777));
+    doing(`failed to mkdir ${shown(target)}`, () => into.mkdir(target, info.mode & 0o7777));
     return true;
   }
-  if (!isDirectory(there)) {
-    throw refusal(`cannot copy to non-directory: ${displayName(target)}`);
-  }
+  if (!isDirectory(there)) throw refusal(`cannot copy to non-directory: ${shown(target)}`);
   if (overwrite) {
-    doing(`failed to chmod on ${displayName(target)}`, () => chmodSync(fsPath(target), info.mode & 0o7777));
+    doing(`failed to chmod on ${shown(target)}`, () => into.setMode(target, info.mode & 0o7777));
   }
   return false;
 }
 
-/** Removes a file that is to be replaced. */
-function makeRoom(target: string): void {
-  const there = doing('failed to lstat file target', () => lstatAt(target));
-  if (there === undefined) return;
-  if (isDirectory(there)) {
-    throw refusal(`cannot replace to directory ${displayName(target)} with file`);
-  }
-  unlinkSync(fsPath(target));
+/** The root's path is empty. */
+function shown(path: string): string {
+  return path === '' ? '/' : displayName(path);
 }

@@ -1,16 +1,15 @@
 /** Copy actions: which sources, where to, and archives that are unpacked (BuildKit, solver/llbsolver/file). */
-import { statSync } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
 import type { FileActionCopy } from '../../llb/gen/ops_pb.js';
-import { isDirectory } from '../../snapshots/changes/file_info.ts';
-import { displayName, fsPath, toBinary } from '../../snapshots/names.ts';
-import { base, clean, dir, join } from '../../snapshots/patterns/go_path.ts';
+import { isDirectory, type FileInfo } from '../../snapshots/changes/file_info.ts';
+import { displayName, parentOf, toBinary } from '../../snapshots/names.ts';
+import { base, clean, join } from '../../snapshots/patterns/go_path.ts';
 import { Copier, type CopyOptions } from './copy.ts';
 import { doing, systemFailure } from './failure.ts';
 import { parseMode, type ModeChange } from './mode.ts';
 import type { Owner } from './owner.ts';
-import { makeDirectories, setTimestamp, timestampOf } from './target.ts';
-import { lstatAt, rootPath, rootPathOf, type MountedFiles, type TreeFiles } from './tree_files.ts';
+import { makeDirectories, setTimestamp, timestampOf, type TargetFiles } from './target.ts';
+import { rootPath, rootPathOf, type TreeFiles } from './tree_files.ts';
 import { unpack } from './unpack.ts';
 import { cleanPath, resolveWildcards } from './wildcards.ts';
 
@@ -20,7 +19,7 @@ const DIRECTORY_MODE = 0o755;
 export interface CopyRequest {
   action: FileActionCopy;
   source: TreeFiles;
-  target: MountedFiles;
+  target: TargetFiles;
   owner: Owner | undefined;
   signal: { readonly aborted: boolean };
 }
@@ -30,9 +29,9 @@ export async function runCopy(request: CopyRequest): Promise<void> {
   const sourcePath = cleanPath(toBinary(action.src));
   const targetPath = cleanPath(toBinary(action.dest));
   if (!action.createDestPath) {
-    const parent = dir(target.root + rootPath(target, join('/', targetPath)));
+    const parent = parentOf(rootPath(target, join('/', targetPath)));
     doing(`failed to stat ${action.dest}`, () => {
-      if (lstatAt(parent) === undefined) throw systemFailure('ENOENT', ENOENT, 'lstat', parent);
+      if (target.lstat(parent) === undefined) throw systemFailure('ENOENT', ENOENT, 'lstat', parent);
     });
   }
   const sources = action.allowWildcard
@@ -65,31 +64,34 @@ function copyOne(
     includePatterns: action.includePatterns,
     excludePatterns: action.excludePatterns,
     alwaysReplace: action.alwaysReplaceExistingDestPaths,
-    direct: (path) => target.direct(path),
     signal,
   };
-  const made = makeDirectories(
-    target.root + rootPath(target, directoryPart(targetPath)),
-    parentMode,
-    owner,
-    time,
-  );
-  const copier = new Copier(source, options);
+  const directory = rootPath(target, directoryPart(targetPath));
+  const made = makeDirectories(target, directory, parentMode, owner, time);
+  const copier = new Copier(source, target, options);
   const from = rootPathOf(source, path, action.followSymlink);
   const info = source.lstat(from);
   if (info === undefined) throw systemFailure('ENOENT', ENOENT, 'lstat', source.root + from);
   const isDir = isDirectory(info);
-  let to = target.root + rootPath(target, clean(targetPath));
-  const there = doing('failed to lstat destination path', () =>
-    statSync(fsPath(to), { throwIfNoEntry: false }),
-  );
-  const intoIt = isDir ? !action.dirCopyContents && there !== undefined : there?.isDirectory() === true;
-  if (intoIt) to = join(to, base(path));
-  const parent = action.dirCopyContents && isDir && there === undefined ? to : dir(to);
-  made.push(...makeDirectories(parent, parentMode, owner, time));
+  let to = rootPath(target, clean(targetPath));
+  const there = doing('failed to lstat destination path', () => target.lstat(to));
+  const intoIt = isDir ? !action.dirCopyContents && there !== undefined : isDirectoryThere(there);
+  if (intoIt) to = below(to, base(path));
+  const parent = action.dirCopyContents && isDir && there === undefined ? to : parentOf(to);
+  made.push(...makeDirectories(target, parent, parentMode, owner, time));
   copier.copy(from, to);
   // What was made inside has moved their times.
-  for (const directory of made.toReversed()) setTimestamp(directory, time);
+  for (const directory of made.toReversed()) setTimestamp(target, directory, time);
+}
+
+function isDirectoryThere(info: FileInfo | undefined): boolean {
+  return info !== undefined && isDirectory(info);
+}
+
+/** `name` may be `/` or `.`, the base of a root: the directory itself. */
+function below(directory: string, name: string): string {
+  const path = join('/', directory, name);
+  return path === '/' ? '' : path;
 }
 
 /** The directory that a destination names or lies in. */

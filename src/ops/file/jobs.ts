@@ -4,10 +4,13 @@ import type { FileAction } from '../../llb/gen/ops_pb.js';
 import type { JobContext, JobMap } from '../../platform/contract.ts';
 import type { HostTree, MountSpec } from '../../snapshots/contract.ts';
 import { withMount } from '../../snapshots/mounts.ts';
+import { toBinary } from '../../snapshots/names.ts';
 import { runCopy } from './copy_action.ts';
+import { DiskTarget } from './disk_target.ts';
 import { asFailure } from './failure.ts';
 import { makeDirectoryAction, makeFileAction, makeSymlinkAction, removeAction } from './make.ts';
 import { lookUpOwner } from './owner.ts';
+import type { TargetFiles } from './target.ts';
 import { HostFiles, MountedFiles, NO_FILES, type TreeFiles } from './tree_files.ts';
 
 /** A tree that an action reads, as plain data. */
@@ -44,7 +47,7 @@ async function runSteps(
   await withMount(
     target,
     async (root) => {
-      const files = new MountedFiles(root, upper);
+      const files = new DiskTarget(toBinary(root), upper === undefined ? undefined : toBinary(upper));
       for (const step of steps) await runStep(step, files, opened, mountParent, signal);
     },
     mountParent,
@@ -53,7 +56,7 @@ async function runSteps(
 
 async function runStep(
   step: FileStep,
-  target: MountedFiles,
+  target: TargetFiles,
   opened: Opened,
   mountParent: string,
   signal: { readonly aborted: boolean },
@@ -76,8 +79,7 @@ async function runStep(
           else if (action.case === 'rm') removeAction(target, action.value);
           else throw new CairnError('a file op has an action of an unknown type', { code: 'UNSUPPORTED' });
         } catch (error) {
-          const upper = target.upper === undefined ? [] : [target.upper];
-          throw asFailure(error, [source.root, target.root, ...upper]);
+          throw asFailure(error, [source.root, target.root, target.fresh.root]);
         }
       }),
     ),
@@ -91,7 +93,8 @@ function withTree<T>(
   use: (files: TreeFiles) => Promise<T>,
 ): Promise<T> {
   if (spec.kind === 'scratch') return use(NO_FILES);
-  if (spec.kind === 'mount') return withMount(spec.mount, (path) => use(new MountedFiles(path)), mountParent);
+  if (spec.kind === 'mount')
+    return withMount(spec.mount, (path) => use(new MountedFiles(toBinary(path))), mountParent);
   const files = opened.get(spec.tree) ?? new HostFiles(spec.tree);
   opened.set(spec.tree, files);
   return use(files);

@@ -2,10 +2,11 @@
  * The files that file actions read, with every symlink resolved inside the tree. Paths are binary strings: empty
  * for the root, else `/a/b`.
  */
-import { lstatSync, readdirSync, readlinkSync, type BigIntStats } from 'node:fs';
+import { lstatSync, readdirSync, type BigIntStats } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
 import {
   fileInfo,
+  readLink,
   S_IFLNK,
   S_IFMT,
   S_IFREG,
@@ -23,6 +24,8 @@ export interface TreeFiles {
   readonly root: string;
   /** Undefined: not there. @throws ENOTDIR for a path through a file */
   lstat(path: string): FileInfo | undefined;
+  /** Target of a symlink, literally. */
+  readlink(path: string): string;
   /** In byte order. */
   names(path: string): string[];
   /** Whether a client sent these files: attributes of Apple's systems are left out then. */
@@ -33,27 +36,18 @@ export interface TreeFiles {
 export class MountedFiles implements TreeFiles {
   readonly root: string;
   readonly fromClient = false;
-  /** Of an overlay that is written to: the directory that takes what is new. */
-  readonly upper: string | undefined;
 
-  /** Both as text. */
-  constructor(root: string, upper?: string) {
-    this.root = toBinary(root);
-    this.upper = upper === undefined ? undefined : toBinary(upper);
-  }
-
-  /**
-   * Where to make what goes into a directory that was made through the mount, and into which nobody has looked
-   * since: in the overlay's upper directory, which has it all. Overlayfs makes a file twice, in its work
-   * directory and by renaming.
-   * @param path full path below the root
-   */
-  direct(path: string): string {
-    return this.upper === undefined ? path : this.upper + path.slice(this.root.length);
+  /** A binary string. */
+  constructor(root: string) {
+    this.root = root;
   }
 
   lstat(path: string): FileInfo | undefined {
     return lstatAt(this.root + path);
+  }
+
+  readlink(path: string): string {
+    return readLink(this.root + path);
   }
 
   names(path: string): string[] {
@@ -85,6 +79,10 @@ export class HostFiles implements TreeFiles {
     return { ...own, size: 0, mode: S_IFREG | (info.mode & 0o7777) };
   }
 
+  readlink(path: string): string {
+    return readLink(this.root + path);
+  }
+
   names(path: string): string[] {
     const children = this.#node(path)?.children;
     return children === undefined ? namesAt(this.root + path) : [...children.keys()];
@@ -107,6 +105,7 @@ export const NO_FILES: TreeFiles = {
   root: '/var/empty/scratch',
   fromClient: false,
   lstat: () => undefined,
+  readlink: () => '',
   names: () => [],
 };
 
@@ -152,7 +151,7 @@ export function rootPath(files: TreeFiles, path: string): string {
       continue;
     }
     if (++links > MAX_LINKS) throw new CairnError('too many links', { code: 'SOLVE' });
-    const target = readlinkSync(fsPath(files.root + next), { encoding: 'latin1' });
+    const target = files.readlink(next);
     if (target.startsWith('/')) current = '';
     rest = [...target.split('/'), ...rest];
   }

@@ -9,8 +9,8 @@ import type { TarEntry } from '../../snapshots/tar/entry.ts';
 import { TarReader, type TarHandler } from '../../snapshots/tar/reader.ts';
 import { ArchiveTarget } from './archive_target.ts';
 import type { Owner } from './owner.ts';
-import { makeDirectories, type Timestamp } from './target.ts';
-import { rootPath, type MountedFiles, type TreeFiles } from './tree_files.ts';
+import { makeDirectories, type TargetFiles, type Timestamp } from './target.ts';
+import { rootPath, type TreeFiles } from './tree_files.ts';
 
 const ARCHIVE_DIRECTORY_MODE = 0o755;
 
@@ -23,7 +23,7 @@ const MAGIC_BYTES = 6;
 interface UnpackRequest {
   source: TreeFiles;
   path: string;
-  target: MountedFiles;
+  target: TargetFiles;
   targetPath: string;
   owner: Owner | undefined;
   time: Timestamp;
@@ -41,9 +41,9 @@ export async function unpack(request: UnpackRequest): Promise<boolean> {
   if (info === undefined || (info.mode & S_IFMT) !== S_IFREG || info.size === 0) return false;
   const full = request.source.root + path;
   if (!(await startsWithEntry(full))) return false;
-  const directory = request.target.root + rootPath(request.target, request.targetPath);
-  makeDirectories(directory, ARCHIVE_DIRECTORY_MODE, request.owner, request.time);
-  const target = new ArchiveTarget(directory, request.owner);
+  const directory = rootPath(request.target, request.targetPath);
+  makeDirectories(request.target, directory, ARCHIVE_DIRECTORY_MODE, request.owner, request.time);
+  const target = new ArchiveTarget(request.target.directory(directory), request.owner);
   try {
     const reader = new TarReader(target);
     for await (const chunk of uncompressed(full)) {
