@@ -12,6 +12,8 @@ export interface ConformanceCase {
 }
 
 export interface ConformanceSet {
+  /** Cases that run at once; default: one. */
+  parallel?: number;
   /**
    * The cases found under `dir`, a directory laid out as test/conformance/README.md says, sorted by name;
    * undefined: the set is absent there. Reads no more than it needs for the names.

@@ -76,16 +76,20 @@ async function runSet(
   const cases = set.cases(dir);
   if (cases === undefined) return { ...report, status: 'absent' };
   try {
-    for (const one of cases.filter((candidate) => only === undefined || candidate.name === only)) {
-      report.cases++;
-      const difference = await one.run().catch((error: unknown) => describeThrow(error));
-      if (difference === undefined) {
-        report.equal++;
-        continue;
+    const waiting = cases.filter((candidate) => only === undefined || candidate.name === only).values();
+    const lane = async (): Promise<void> => {
+      for (const one of waiting) {
+        report.cases++;
+        const difference = await one.run().catch((error: unknown) => describeThrow(error));
+        if (difference === undefined) {
+          report.equal++;
+          continue;
+        }
+        report.different.push({ case: one.name, difference });
+        if (print) console.log(`${name}/${one.name}: ${difference}\n`);
       }
-      report.different.push({ case: one.name, difference });
-      if (print) console.log(`${name}/${one.name}: ${difference}\n`);
-    }
+    };
+    await Promise.all(Array.from({ length: set.parallel ?? 1 }, lane));
   } finally {
     await set.close?.();
   }

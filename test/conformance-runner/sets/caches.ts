@@ -4,7 +4,7 @@
  * embedded driver, with real registries and servers.
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { startBaseImageRegistry } from '../../servers/base_images.ts';
@@ -28,6 +28,7 @@ let www: Promise<WwwServer> | undefined;
 let git: Promise<GitServer> | undefined;
 
 export const set: ConformanceSet = {
+  parallel: availableParallelism(),
   cases(dir) {
     const root = join(dir, 'caches');
     if (!existsSync(root)) return undefined;
