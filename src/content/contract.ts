@@ -1,4 +1,5 @@
 /** Contracts of the content room: blobs by digest, and where they can be read from. */
+import type { VertexProgress } from '../progress/events.ts';
 
 /** `algorithm:hex`, as in the OCI image specification, descriptor.md#digests. */
 export type Digest = `${string}:${string}`;
@@ -32,6 +33,8 @@ export interface ByteRange {
 
 /** Anything that can hand out blobs: the content store, a registry, a cache backend, an OCI layout. */
 export interface BlobProvider {
+  /** Of the vertex that shows what is read, where one does: what is made of these blobs is shown there, too. */
+  readonly progress?: VertexProgress;
   /**
    * The bytes of a blob, in order. Whoever consumes them checks the digest (ContentStore.ingest does).
    * @throws CairnError NOT_FOUND, DENIED, UNAVAILABLE, TIMEOUT

@@ -133,7 +133,7 @@ export class TtyDisplay {
 
 /** The rows that fit into `height` lines: all running steps first, then as much log, then the latest finished. */
 function fit(blocks: Block[], height: number): Line[] {
-  const running = blocks.filter(({ row }) => isStarted(row) && !isCompleted(row));
+  const running = blocks.filter(({ row }) => isStarted(row) && (!isCompleted(row) || hasOpenStatus(row)));
   const failed = blocks.filter(({ row }) => isCompleted(row) && row.error !== '' && !isCanceled(row));
   const must = new Set([...failed, ...running]);
   let room = height - [...must].reduce((sum, block) => sum + block.lines.length, 0);
@@ -174,6 +174,13 @@ function fit(blocks: Block[], height: number): Line[] {
     .filter((block) => must.has(block) || shown.has(block))
     .flatMap((block) => [...block.lines, ...(logs.get(block) ?? [])]);
   return [...head, ...rest].slice(0, Math.max(0, height));
+}
+
+/** A source is unpacked after it was completed, when somebody needs its files. */
+function hasOpenStatus(row: Row): boolean {
+  return [...row.statuses.values()].some(
+    (status) => status.started !== undefined && status.completed === undefined,
+  );
 }
 
 function bytesText(status: StatusEvent): string {

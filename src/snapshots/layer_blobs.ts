@@ -70,6 +70,11 @@ export class LayerBlobs implements BlobProvider {
     return provider.read(blob, options);
   }
 
+  /** Where work on a blob is shown: at the source that it came from, else where the options say. */
+  shownAt(digest: Digest, options: FetchOptions): FetchOptions {
+    return { ...options, progress: this.#providers.get(digest)?.progress ?? options.progress };
+  }
+
   /** File of a blob that is in the content store. */
   path(digest: Digest): string {
     return this.#content.path(digest);
@@ -95,11 +100,9 @@ export class LayerBlobs implements BlobProvider {
     return this.#once.run(`fetch ${layer}`, options.signal, async () => {
       const { descriptor } = blob;
       const { signal } = options;
-      const bytes = watched(
-        this.read(descriptor, signal === undefined ? {} : { signal }),
-        descriptor,
-        options.progress,
-      );
+      const read = this.read(descriptor, signal === undefined ? {} : { signal });
+      const shown = this.#providers.get(descriptor.digest)?.progress !== undefined;
+      const bytes = shown ? read : watched(read, descriptor, options.progress);
       await this.#content.ingest(bytes, descriptor, signal === undefined ? {} : { signal });
       return descriptor;
     });

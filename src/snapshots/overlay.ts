@@ -129,7 +129,7 @@ export class OverlaySnapshotter implements Snapshotter {
           lowers: lowers.map(toBinary),
         },
       };
-      const { whiteouts } = await extracting(digest, options, () =>
+      const { whiteouts } = await extracting(digest, blobs.shownAt(digest, options), () =>
         jobs.run<UnpackArgs, Unpacked>('snapshots.unpack', args, signalOf(options)),
       );
       store.transaction(() => {

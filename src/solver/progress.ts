@@ -61,6 +61,10 @@ export class SolveProgress {
     this.#send({ ...event, started: now, completed: new Date(), cached: true });
   }
 
+  isCached({ digest }: Vertex): boolean {
+    return this.#shown.get(digest)?.cached === true;
+  }
+
   /** The stream that belongs to a vertex. */
   of({ digest: vertex }: Vertex): VertexProgress {
     return {

@@ -104,8 +104,10 @@ export class VertexState {
       this.#known[index] = step.map;
       return step;
     };
-    // Naming a source may take requests; the maps of all other ops are made from their definition.
-    const work = this.inputs.length === 0 ? this.#shown(compute) : compute();
+    // Naming a source may take requests; the maps of all other ops are made from their definition. One that was
+    // found already stays so: its other names are only asked for to record them.
+    const isNews = this.inputs.length === 0 && !this.#context.progress.isCached(this.vertex);
+    const work = isNews ? this.#shown(compute) : compute();
     return this.#context.track(work).catch((error: unknown) => {
       throw SolveError.from(this.vertex, error, 'failed to load cache key');
     });

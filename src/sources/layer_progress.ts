@@ -9,6 +9,7 @@ const STEPS = 200;
 /** Reads from `provider`; every read is a status of `progress`, named by the blob's digest. */
 export function withProgress(provider: BlobProvider, progress: VertexProgress): BlobProvider {
   return {
+    progress,
     async *read(blob, options) {
       const started = new Date();
       const step = Math.max(MIN_STEP_BYTES, blob.size / STEPS);

@@ -1,12 +1,16 @@
 /** `local://NAME`: a directory of the client's, used in place (BuildKit v0.32.2, source/local). */
-import { statSync } from 'node:fs';
+import { lstatSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { CairnError } from '../errors/error.ts';
 import { digestOf } from '../llb/digest.ts';
 import { goJson } from '../llb/go_json.ts';
+import type { VertexProgress } from '../progress/events.ts';
 import type { HostTree } from '../snapshots/contract.ts';
 import { listAttr, refuseAttrs, type Attrs } from './attrs.ts';
 import type { ContextSource, Source } from './contract.ts';
 
+/** Files that are counted for progress, at most: looking for them must cost nothing. */
+const MAX_COUNTED_FILES = 100;
 const UNSUPPORTED = ['local.metadatatransfer', 'local.metadatatransferexclude'];
 
 /** @throws CairnError NOT_FOUND when it is not offered or not there, USAGE when it is no directory */
@@ -47,7 +51,7 @@ export function localSource(name: string, attrs: Attrs, client: ContextSource, s
       );
       return Promise.resolve({ key: `session:${name}:${digest}`, done: true, volatile: true, pin: digest });
     },
-    snapshot() {
+    snapshot({ progress }) {
       try {
         const root = directoryOf(name, client);
         const tree: Omit<HostTree, 'id'> = {
@@ -57,10 +61,39 @@ export function localSource(name: string, attrs: Attrs, client: ContextSource, s
           excludePatterns: excludePatterns ?? [],
           followPaths: followPaths ?? [],
         };
+        showTransfer(name, tree, progress);
         return Promise.resolve({ ...tree, id: digestOf(goJson(tree)) });
       } catch (error) {
         return Promise.reject(error as Error);
       }
     },
   };
+}
+
+/**
+ * BuildKit's status of a transfer, for those who read it, although nothing is transferred: files are read where they
+ * are. The bytes are those of the files that are wanted, when the op names single files.
+ */
+function showTransfer(
+  name: string,
+  { root, includePatterns, followPaths }: Omit<HostTree, 'id'>,
+  progress: VertexProgress,
+): void {
+  const now = new Date();
+  const current = sizeOfFiles(root, [...includePatterns, ...followPaths]) ?? 0;
+  const id = `transferring ${name}:`;
+  progress.status({ id, name: 'transferring', current, total: 0, started: now, completed: now });
+}
+
+/** In bytes; undefined when one of the paths is no file. */
+function sizeOfFiles(root: string, paths: readonly string[]): number | undefined {
+  if (paths.length > MAX_COUNTED_FILES) return undefined;
+  let size = 0;
+  for (const path of paths) {
+    const stat = lstatSync(join(root, path), { throwIfNoEntry: false });
+    if (stat === undefined) continue;
+    if (!stat.isFile()) return undefined;
+    size += stat.size;
+  }
+  return size;
 }

@@ -1,6 +1,6 @@
 /** Runs the program as a user does, with a store and configuration of its own. */
 import { spawn, spawnSync } from 'node:child_process';
-import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { StepReport } from '../../src/engine/contract.ts';
@@ -26,6 +26,8 @@ export interface Cairn {
   /** A scratch directory, the store in it as `store`. */
   directory: string;
   store: string;
+  /** A new directory with these files. */
+  project(files: Record<string, string>): string;
   /** Runs `cairn ARGS…` to its end. */
   run(
     args: string[],
@@ -81,9 +83,16 @@ export function useCairn(registry?: string, account?: Account): Cairn {
     const code = await new Promise<number>((done) => child.once('close', (exit) => done(exit ?? 128)));
     return { code, ...output };
   };
+  let projects = 0;
   return {
     directory,
     store,
+    project(files) {
+      const path = join(directory, `p${projects++}`);
+      mkdirSync(path);
+      for (const [name, content] of Object.entries(files)) writeFileSync(join(path, name), content);
+      return path;
+    },
     run,
     async build(args, options) {
       const report = join(directory, 'report.json');

@@ -23,13 +23,7 @@ after(async () => {
   await registry.stop();
 });
 
-/** A new directory with these files. */
-function project(files: Record<string, string>): string {
-  const directory = join(cairn.directory, `p${count++}`);
-  mkdirSync(directory);
-  for (const [name, content] of Object.entries(files)) writeFileSync(join(directory, name), content);
-  return directory;
-}
+const project = (content: Record<string, string>): string => cairn.project(content);
 
 async function succeed(args: string[], options?: Parameters<Cairn['run']>[1]): Promise<Outcome> {
   const outcome = await cairn.run(['build', ...args], options);
@@ -494,45 +488,6 @@ describe('what steps are given', () => {
     const all = /^CapBnd:(.*\n)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '';
     assert.equal(read('caps'), `CapEff:${all}`);
   });
-});
-
-describe('--progress', () => {
-  test('plain, rawjson, quiet and none write what they are for', async () => {
-    const directory = project({ Dockerfile: 'FROM busybox\nRUN echo to-the-log\n' });
-    const by = async (mode: string) =>
-      (await succeed([`--progress=${mode}`, '--no-cache', directory])).stderr;
-    assert.match(await by('plain'), /^#\d+ \d+\.\d+ to-the-log$/m);
-    for (const line of (await by('rawjson')).trim().split('\n')) JSON.parse(line);
-    assert.doesNotMatch(await by('quiet'), /to-the-log|#1/);
-    assert.doesNotMatch(await by('none'), /to-the-log|#1/);
-  });
-});
-
-test('--progress=tty and auto draw on a terminal; on none tty is refused', async (t) => {
-  const directory = project({ Dockerfile: 'FROM busybox\nRUN echo to-the-log\n' });
-  const { code, stderr } = await cairn.run(['build', '--progress=tty', directory]);
-  assert.equal(code, 1);
-  assert.match(stderr, /^ERROR: (failed to build: failed to solve: )?failed to get console: /m);
-  if (spawnSync('which', ['script']).status !== 0) {
-    t.skip('script is not installed');
-    return;
-  }
-  for (const mode of ['tty', 'auto']) {
-    const command = [process.execPath, LAUNCHER, 'build', `--progress=${mode}`, '--no-cache', directory].join(
-      ' ',
-    );
-    const text = execFileSync('script', ['-qec', command, '/dev/null'], {
-      env: {
-        ...process.env,
-        TERM: 'xterm',
-        CAIRN_ROOT: cairn.store,
-        CAIRN_CONFIG: join(cairn.directory, 'cairn.toml'),
-      },
-      stdio: ['ignore', 'pipe', 'ignore'],
-      encoding: 'utf8',
-    });
-    assert.match(text, /\[\+\] Building .*FINISHED/, mode);
-  }
 });
 
 test('nothing is left in the directory for temporary files', () => {
