@@ -1,12 +1,12 @@
 /** The client of Azure's SDK, with the credentials that the entry or the machine has. */
+import { CairnError } from '../../../errors/error.ts';
 import {
   AnonymousCredential,
   ContainerClient,
   newPipeline,
   StorageSharedKeyCredential,
   type RequestPolicyFactory,
-} from '@azure/storage-blob';
-import { CairnError } from '../../../errors/error.ts';
+} from './sdk.ts';
 
 /** The version of the protocol that BuildKit v0.32.2 speaks: services that it works with refuse newer ones. */
 const PROTOCOL_VERSION = '2024-11-04';
@@ -48,7 +48,7 @@ async function credentialOf(accountUrl: URL, accountName: string, key: string | 
       },
     );
   }
-  const { DefaultAzureCredential } = await import('@azure/identity');
+  const { DefaultAzureCredential } = await import('./identity_sdk.ts');
   return new DefaultAzureCredential();
 }
 

@@ -11,7 +11,7 @@ import {
   UploadPartCommand,
   UploadPartCopyCommand,
   type S3Client,
-} from '@aws-sdk/client-s3';
+} from './sdk.ts';
 import { CLEANUP_TIMEOUT_MS, S3_MAX_COPY_BYTES, S3_MAX_PARTS, S3_PART_BYTES } from '../limits.ts';
 import { sendParts, type PartSlots } from '../part_slots.ts';
 import type { OpenObject } from '../resumed_read.ts';

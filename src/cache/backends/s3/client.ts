@@ -1,10 +1,10 @@
 /** The client of AWS' SDK, set up as BuildKit sets up its own. */
 import type { AgentOptions } from 'node:https';
 import { readFileSync } from 'node:fs';
-import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import { CairnError } from '../../../errors/error.ts';
 import { proxyFor } from '../../../registry/proxy.ts';
 import { MAX_ATTEMPTS, OBJECT_CONNECT_TIMEOUT_MS, OBJECT_IDLE_TIMEOUT_MS } from '../limits.ts';
+import { S3Client, type S3ClientConfig } from './sdk.ts';
 
 export interface S3Settings {
   bucket: string;

@@ -1,0 +1,15 @@
+// The SDKs of clouds that cache backends need, each a bundle of its own beside the command line's.
+const { join } = require('node:path');
+const codeCache = require('./code_cache.js');
+
+/**
+ * @param name of a file in dist/
+ * @returns its exports
+ */
+exports.load = function load(name) {
+  return codeCache.load(join(__dirname, `../dist/${name}.cjs`), name, (learn) =>
+    process.once('exit', (code) => {
+      if (code === 0) learn();
+    }),
+  );
+};
