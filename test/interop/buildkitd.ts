@@ -1,44 +1,21 @@
-/** A real buildkitd with a state of its own, and builds on it as buildctl starts them. */
-import { spawn, spawnSync } from 'node:child_process';
+/** A buildkitd that is in PATH, with a state of its own, and builds on it as buildctl starts them. */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
+import { stepsOf, type BuildKit, type BuildKitProgram } from './buildkit.ts';
+import { run, runs, startDaemon } from './daemon.ts';
 
-/** False where the tests are skipped: buildkitd and buildctl are taken from PATH. */
-export const hasBuildkitd = ['buildkitd', 'buildctl'].every(
-  (program) => spawnSync(program, ['--version']).status === 0,
-);
+export const BUILDKITD: BuildKitProgram = {
+  name: 'buildkitd',
+  skip: ['buildkitd', 'buildctl'].every((program) => runs(program, '--version'))
+    ? false
+    : 'buildkitd and buildctl are not in PATH',
+  network: 'default',
+  writesEstargz: true,
+  start: startBuildkitd,
+};
 
-const START_TIMEOUT_MS = 20_000;
-const STOP_TIMEOUT_MS = 10_000;
-
-/** Beginnings of steps' names, sorted, FROM left out. */
-export interface Steps {
-  hit: string[];
-  run: string[];
-}
-
-export interface Buildkitd {
-  /**
-   * Builds the project at `directory`.
-   * @param args of `buildctl build`, as `--import-cache`
-   * @throws Error with the log when the build fails
-   */
-  build(directory: string, args: string[]): Promise<Steps>;
-  /** Forgets all that was built. */
-  prune(): Promise<void>;
-  stop(): Promise<void>;
-}
-
-interface Vertex {
-  digest: string;
-  name: string;
-  cached?: boolean;
-}
-
-/** @param registry `host:port`, plain http, that stands in for docker.io */
-export async function startBuildkitd(registry: string, env: Record<string, string> = {}): Promise<Buildkitd> {
+async function startBuildkitd(registry: string): Promise<BuildKit> {
   const directory = mkdtempSync(join(tmpdir(), 'cairn-buildkitd-'));
   const address = `unix://${join(directory, 'sock')}`;
   const config = join(directory, 'buildkitd.toml');
@@ -48,69 +25,36 @@ export async function startBuildkitd(registry: string, env: Record<string, strin
   );
   const flags = ['--config', config, '--root', join(directory, 'root'), '--addr', address];
   const worker = ['--containerd-worker=false', '--oci-worker-binary=runc', '--oci-worker-net=host'];
-  const daemon = spawn('buildkitd', [...flags, ...worker], {
-    stdio: ['ignore', 'ignore', 'pipe'],
-    env: { ...process.env, ...env, OTEL_TRACES_EXPORTER: 'none' },
+  const remove = (): void => rmSync(directory, { recursive: true, force: true });
+  const daemon = await startDaemon('buildkitd', [...flags, ...worker], {
+    ready: () => runs('buildctl', '--addr', address, 'debug', 'workers'),
+  }).catch((error: unknown) => {
+    remove();
+    throw error;
   });
-  let log = '';
-  daemon.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-100_000)));
-  const ended = new Promise<void>((done) => daemon.once('close', () => done()));
-  const kill = (): boolean => daemon.kill('SIGKILL');
-  process.once('exit', kill);
-  const stop = async (): Promise<void> => {
-    process.removeListener('exit', kill);
-    daemon.kill('SIGTERM');
-    const timer = setTimeout(kill, STOP_TIMEOUT_MS);
-    await ended;
-    clearTimeout(timer);
-    rmSync(directory, { recursive: true, force: true });
-  };
-  const deadline = Date.now() + START_TIMEOUT_MS;
-  while (spawnSync('buildctl', ['--addr', address, 'debug', 'workers']).status !== 0) {
-    if (daemon.exitCode !== null || Date.now() > deadline) {
-      await stop();
-      throw new Error(`buildkitd did not start: ${log}`);
-    }
-    await sleep(100);
-  }
-  const buildctl = async (args: string[]): Promise<string> => {
-    const child = spawn('buildctl', ['--addr', address, ...args], {
-      stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ...env },
-    });
-    let output = '';
-    child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-    const code = await new Promise<number>((done) => child.once('close', (exit) => done(exit ?? 128)));
-    if (code === 0) return output;
-    throw new Error(`buildctl ${args[0]} exited with ${code}: ${output.slice(-5000)}\n${log.slice(-5000)}`);
-  };
+  const buildctl = (args: string[]): Promise<string> => run('buildctl', ['--addr', address, ...args]);
   return {
-    stop,
-    async build(project, args) {
+    async build(project, { from = [], to = [], buildArgs = {}, platforms = [], push } = {}) {
       const where = ['--local', `context=${project}`, '--local', `dockerfile=${project}`];
       const how = ['--frontend', 'dockerfile.v0', '--progress', 'rawjson'];
-      return stepsOf(await buildctl(['build', ...how, ...where, ...args]));
+      const log = await buildctl([
+        'build',
+        ...how,
+        ...where,
+        ...from.map((entry) => `--import-cache=${entry}`),
+        ...to.map((entry) => `--export-cache=${entry}`),
+        ...Object.entries(buildArgs).map(([name, value]) => `--opt=build-arg:${name}=${value}`),
+        ...(platforms.length === 0 ? [] : [`--opt=platform=${platforms.join(',')}`]),
+        ...(push === undefined ? [] : [`--output=type=image,name=${push},push=true`]),
+      ]);
+      return stepsOf(log);
     },
     async prune() {
       await buildctl(['prune', '--all']);
     },
+    async stop() {
+      await daemon.stop();
+      remove();
+    },
   };
-}
-
-/** Later events tell more of a vertex than earlier ones; COPY --link has a second one. */
-function stepsOf(rawjson: string): Steps {
-  const vertexes = new Map<string, { name: string; cached: boolean }>();
-  for (const line of rawjson.split('\n')) {
-    if (!line.startsWith('{')) continue;
-    const event = JSON.parse(line) as { vertexes?: Vertex[] };
-    for (const { digest, name, cached = false } of event.vertexes ?? []) {
-      const step = /^\[.*\d+\/\d+\] (?!FROM |LINK )(.{11})/.exec(name)?.[1];
-      if (step === undefined) continue;
-      vertexes.set(digest, { name: step, cached: cached || vertexes.get(digest)?.cached === true });
-    }
-  }
-  const all = [...vertexes.values()];
-  const run = new Set(all.filter(({ cached }) => !cached).map(({ name }) => name));
-  const hit = new Set(all.map(({ name }) => name).filter((name) => !run.has(name)));
-  return { hit: [...hit].toSorted(), run: [...run].toSorted() };
 }

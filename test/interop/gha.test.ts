@@ -7,26 +7,30 @@ import { stepsHit, stepsRun, useCairn } from '../build/cairn.ts';
 import { startBaseImageRegistry } from '../servers/base_images.ts';
 import type { RegistryServer } from '../servers/docker_registry.ts';
 import { startGithubCache, type GithubCache } from '../servers/github_cache.ts';
-import { hasBuildkitd, startBuildkitd, type Buildkitd } from './buildkitd.ts';
+import type { BuildKit } from './buildkit.ts';
+import { BUILDKITS } from './programs.ts';
 import { EDITED, editProject, STEPS, writeProject } from './project.ts';
 
-const skip = hasBuildkitd ? false : 'buildkitd and buildctl are not in PATH';
-
-for (const [version, compressions] of [
+const versions = [
   ['1', ['gzip']],
   ['2', ['gzip', 'zstd']],
-] as const) {
-  describe(`gha version ${version} between cairn and BuildKit`, { skip }, () => {
+] as const;
+const combinations = BUILDKITS.flatMap((program) =>
+  versions.map(([version, compressions]) => ({ ...program, version, compressions })),
+);
+
+for (const { name, skip, network, start, version, compressions } of combinations) {
+  describe(`gha version ${version} between cairn and the BuildKit of ${name}`, { skip }, () => {
     let registry: RegistryServer;
     let server: GithubCache;
-    let buildkitd: Buildkitd;
+    let daemon: BuildKit;
     before(async () => {
       registry = await startBaseImageRegistry();
       server = await startGithubCache();
-      buildkitd = await startBuildkitd(registry.host);
+      daemon = await start(registry.host);
     });
     after(async () => {
-      await buildkitd.stop();
+      await daemon.stop();
       await server.stop();
       await registry.stop();
     });
@@ -41,35 +45,38 @@ for (const [version, compressions] of [
         try {
           const project = join(first.directory, 'project');
           writeProject(project);
+          const flags = [project, '--network', network];
           const to = entry(scope, `,mode=max,compression=${compression}`);
-          const made = await first.build([project, '--cache-to', to]);
+          const made = await first.build([...flags, '--cache-to', to]);
           assert.equal(stepsRun(made).length, STEPS.length);
 
-          await buildkitd.prune();
-          const found = await buildkitd.build(project, ['--import-cache', entry(scope)]);
+          await daemon.prune();
+          const found = await daemon.build(project, { from: [entry(scope)] });
           assert.deepEqual(found, { hit: STEPS, run: [] });
 
           // BuildKit runs what was edited on top of our layers, and publishes its index as the next number.
-          await buildkitd.prune();
+          await daemon.prune();
           editProject(project, 'for BuildKit');
-          const exported = ['--export-cache', entry(scope, ',mode=max')];
-          const edited = await buildkitd.build(project, ['--import-cache', entry(scope), ...exported]);
+          const edited = await daemon.build(project, {
+            from: [entry(scope)],
+            to: [entry(scope, ',mode=max')],
+          });
           assert.deepEqual(edited.run, EDITED);
 
-          const back = await last.build([project, '--cache-from', entry(scope)]);
+          const back = await last.build([...flags, '--cache-from', entry(scope)]);
           assert.deepEqual(stepsRun(back), []);
           assert.equal(stepsHit(back).length, STEPS.length);
 
           // Our next index counts on from BuildKit's.
           editProject(project, 'for cairn');
-          const again = await last.build([project, '--cache-from', entry(scope), '--cache-to', to]);
+          const again = await last.build([...flags, '--cache-from', entry(scope), '--cache-to', to]);
           assert.equal(stepsRun(again).length, EDITED.length);
           const numbers = server
             .entries()
             .flatMap(({ key }) => new RegExp(`^index-${scope}-1-f921bd05#(\\d+)$`).exec(key)?.[1] ?? []);
           assert.deepEqual(numbers, ['1', '2', '3']);
-          await buildkitd.prune();
-          const third = await buildkitd.build(project, ['--import-cache', entry(scope)]);
+          await daemon.prune();
+          const third = await daemon.build(project, { from: [entry(scope)] });
           assert.deepEqual(third, { hit: STEPS, run: [] });
         } finally {
           first.remove();
