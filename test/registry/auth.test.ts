@@ -1,6 +1,5 @@
 /** Authentication against real servers: htpasswd, bearer tokens, TLS. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -10,6 +9,7 @@ import type { BlobProvider, Descriptor } from '../../src/content/contract.ts';
 import { createRegistryClient, type RegistryClientOptions } from '../../src/registry/client.ts';
 import type { RegistryClient, RegistryHostConfig } from '../../src/registry/contract.ts';
 import { parseReference } from '../../src/registry/reference.ts';
+import { selfSigned } from '../servers/certificate.ts';
 import { startDockerRegistry } from '../servers/docker_registry.ts';
 import { startTokenServer, type TokenServer } from '../servers/token_server.ts';
 
@@ -170,26 +170,7 @@ test('bearer tokens: one that has run out is replaced', () =>
 
 test('TLS: an unknown authority is refused, a given one and `insecure` are accepted', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'cairn-tls-'));
-  const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-keyout',
-      key,
-      '-out',
-      certificate,
-      '-days',
-      '2',
-      ...subject,
-    ],
-    { stdio: 'pipe' },
-  );
+  const { key, certificate } = selfSigned(dir, '127.0.0.1');
   const registry = await startDockerRegistry({ tls: { certificate, key } });
   const plain = await startDockerRegistry();
   const base = { mirrors: [], ca: [], keyPairs: [] };

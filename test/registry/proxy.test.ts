@@ -1,6 +1,5 @@
 /** Proxies from the environment: plain requests and tunnels. */
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest } from 'node:http';
 import { connect } from 'node:net';
@@ -9,30 +8,12 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { createRegistryClient } from '../../src/registry/client.ts';
 import { parseReference } from '../../src/registry/reference.ts';
+import { selfSigned } from '../servers/certificate.ts';
 import { startDockerRegistry } from '../servers/docker_registry.ts';
 
 test('registries are reached through the proxies that the environment names', async () => {
   const dir = mkdtempSync(join(tmpdir(), 'cairn-proxy-'));
-  const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-keyout',
-      key,
-      '-out',
-      certificate,
-      '-days',
-      '2',
-      '-subj',
-      '/CN=x',
-    ],
-    { stdio: 'pipe' },
-  );
+  const { key, certificate } = selfSigned(dir);
   const plain = await startDockerRegistry();
   const secure = await startDockerRegistry({ tls: { certificate, key } });
   const seen: string[] = [];

@@ -1,10 +1,10 @@
 /** A server that gives out bearer tokens for test registries (distribution's token specification, JWT with RS256). */
-import { execFileSync } from 'node:child_process';
 import { createPrivateKey, randomUUID, sign } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { selfSigned } from './certificate.ts';
 import type { RegistryOptions } from './docker_registry.ts';
 
 export interface TokenServer {
@@ -28,26 +28,7 @@ const LIFETIME_SECONDS = 300;
 /** Accounts get every scope; without credentials only `pull` is granted. */
 export async function startTokenServer(accounts: Record<string, string>): Promise<TokenServer> {
   const dir = mkdtempSync(join(tmpdir(), 'cairn-token-'));
-  const [key, certificate] = [join(dir, 'key.pem'), join(dir, 'cert.pem')];
-  execFileSync(
-    'openssl',
-    [
-      'req',
-      '-x509',
-      '-newkey',
-      'rsa:2048',
-      '-nodes',
-      '-keyout',
-      key,
-      '-out',
-      certificate,
-      '-days',
-      '2',
-      '-subj',
-      '/CN=t',
-    ],
-    { stdio: 'pipe' },
-  );
+  const { key, certificate } = selfSigned(dir);
   const privateKey = createPrivateKey(readFileSync(key));
   const chain = readFileSync(certificate, 'utf8').replace(/-----[A-Z ]+-----|\s/g, '');
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
