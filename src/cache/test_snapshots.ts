@@ -96,7 +96,6 @@ export function testSnapshots(): TestSnapshots {
     merge: unsupported,
     diff: unsupported,
     fromHostTree: unsupported,
-    fromEntries: unsupported,
     fromTar: unsupported,
   };
 }

@@ -3,6 +3,7 @@ import type { FrontendResult, FrontendWarning, Gateway } from '../frontend/docke
 import type { Definition } from '../llb/gen/ops_pb.js';
 import { hostPlatform } from '../llb/platform.ts';
 import { createOpResolver } from '../ops/resolve.ts';
+import type { OpServices } from '../ops/services.ts';
 import type { ProgressSink } from '../progress/events.ts';
 import { createRegistryClient } from '../registry/client.ts';
 import type { SolveSession } from '../solver/contract.ts';
@@ -12,6 +13,7 @@ import { prepareCacheImports } from './cache_imports.ts';
 import { SolveError } from '../solver/error.ts';
 import { explainStoreFailure } from '../store/failure.ts';
 import type { BuildClient, BuildRequest, BuildResult } from './contract.ts';
+import { DirectLayers } from './direct_layers.ts';
 import { exportAll, exportFailed } from './export_all.ts';
 import { prepareExports } from './exports.ts';
 import { createGateway } from './gateway.ts';
@@ -36,9 +38,11 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
   const sources = createSourceResolver({ ...services, registry, client });
   const imports = await prepareCacheImports(context, registry);
   const caches = await prepareCacheExports(context);
+  const direct = new DirectLayers();
+  const directLayer: OpServices['directLayer'] = (vertex, output) => direct.compressionOf(vertex, output);
   const openSession = (): SolveSession =>
     services.solver.session({
-      resolveOp: createOpResolver({ ...services, sources, secrets: client }),
+      resolveOp: createOpResolver({ ...services, sources, secrets: client, directLayer }),
       local: services.keys,
       imports: imports.sources,
       progress,
@@ -79,6 +83,7 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
       request.definition === undefined ? await runFrontend(gateway) : ready(request.definition);
     for (const ref of frontend.refs) if (ref.definition !== undefined) locations.add(ref.definition);
     const edges = loadEdges(frontend.refs, request.entitlements);
+    direct.decide(edges, exporters, caches);
     for (;;) {
       try {
         const solved = await solveRefs(frontend.refs, edges, session);

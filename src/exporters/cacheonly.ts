@@ -4,5 +4,10 @@ import type { Exporter } from './contract.ts';
 /** `type=cacheonly`: the result is built and stays in the cache; nothing is written. */
 export function createCacheOnlyExporter(attributes: Attributes): Exporter {
   attributes.finish();
-  return { name: 'exporting cache only', streams: false, export: () => Promise.resolve({}) };
+  return {
+    name: 'exporting cache only',
+    readsFiles: false,
+    streams: false,
+    export: () => Promise.resolve({}),
+  };
 }

@@ -45,6 +45,8 @@ export interface Exporter {
   readonly name: string;
   /** Of the layers of an image; undefined: it writes none. */
   readonly compression?: CompressionConfig;
+  /** It reads the files of the result, not only its layers' blobs. */
+  readonly readsFiles: boolean;
   /** What it writes goes to the client as it is made, and cannot be taken back. */
   readonly streams: boolean;
   /** @returns the response metadata: `containerimage.digest`, `containerimage.descriptor`, `image.name` … */

@@ -48,6 +48,7 @@ export function createLocalExporter(
   attributes.finish();
   return {
     name: 'exporting to client directory',
+    readsFiles: true,
     streams: true,
     async export(input, context) {
       const trees = await exportTrees(services.snapshots, input, options, context);
@@ -114,6 +115,7 @@ export function createTarExporter(
   attributes.finish();
   return {
     name: 'exporting to client tarball',
+    readsFiles: true,
     streams: true,
     async export(input, context) {
       if (options.split === false && input.refs.length > 1) {

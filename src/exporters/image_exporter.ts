@@ -36,6 +36,7 @@ export function createImageExporter(attributes: Attributes, services: ImageExpor
   return {
     name: 'exporting to image',
     compression: options.compression,
+    readsFiles: false,
     streams: false,
     async export(input, context) {
       const image = await assembleImage(services, input, options, context);

@@ -46,6 +46,7 @@ export function createLayoutExporter(
   return {
     name: `exporting to ${variant} image format`,
     compression: options.compression,
+    readsFiles: false,
     streams: true,
     async export(input, context) {
       if (variant === 'docker' && input.refs.some((ref) => ref.platformId !== undefined)) {

@@ -1,6 +1,7 @@
 /** Contracts of the snapshots room: file systems as stacks of layers, lazily unpacked. */
 import type { BlobProvider, CompressionConfig, Descriptor, Digest, Remote } from '../content/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
+import type { FileInfo } from './changes/file_info.ts';
 import type { TarEntry } from './tar/entry.ts';
 
 /**
@@ -95,13 +96,16 @@ export interface SnapshotUsage {
 }
 
 /**
- * One entry of a layer that is planned rather than made: see SnapshotStore.fromEntries(). The entry's fields are
- * those of its tar header; names are binary strings (names.ts), `mtimeNs` is dropped. The order of entries is
+ * One entry of a layer that is planned rather than made, for SnapshotStore.fromTar(). The entry's fields are those
+ * of its tar header; names are binary strings (names.ts), `mtimeNs` is dropped. The order of entries is
  * the order in the tar: parents first, names in byte order (what BuildKit's differ would write).
  */
 export interface LayerEntry extends TarEntry {
-  /** Of a file with `size` > 0: its bytes, or the file that has them (path as a binary string). */
-  content?: { data: Uint8Array } | { path: string };
+  /**
+   * Of a file with `size` > 0: its bytes, or the file that has them (path as a binary string) with what lstat(2)
+   * said of it: it must still be so when it has been read.
+   */
+  content?: { data: Uint8Array } | { path: string; info: FileInfo };
 }
 
 export interface SnapshotStore {
@@ -124,16 +128,8 @@ export interface SnapshotStore {
   diff(lower: Snapshot | undefined, upper: Snapshot | undefined, meta: SnapshotMeta): Promise<Snapshot>;
   /**
    * A layer over `parent` that is written once, as a blob in `compression`: its directory is only made when a
-   * later step needs the files. For copies whose result is known without looking at a mounted parent.
+   * later step needs the files. `tar`: uncompressed bytes, checked as they are read.
    */
-  fromEntries(
-    parent: Snapshot | undefined,
-    entries: LayerEntry[],
-    compression: CompressionConfig,
-    meta: SnapshotMeta,
-    options?: { signal?: AbortSignal },
-  ): Promise<Snapshot>;
-  /** As {@link fromEntries}, for a layer that is a tar already (uncompressed bytes, checked as they are read). */
   fromTar(
     parent: Snapshot | undefined,
     tar: AsyncIterable<Uint8Array>,

@@ -2,13 +2,12 @@
 import type { JobMap } from '../platform/contract.ts';
 import { contentHashJobs } from './contenthash/jobs.ts';
 import { copyHost } from './jobs/host.ts';
-import { diffTar, entriesTar, unpack } from './jobs/tar.ts';
+import { diffTar, unpack } from './jobs/tar.ts';
 import { buildTree, copyWritable, tryOverlay } from './jobs/trees.ts';
 
 export const snapshotJobs: JobMap = {
   ...contentHashJobs,
   'snapshots.diffTar': diffTar,
-  'snapshots.entriesTar': entriesTar,
   'snapshots.unpack': unpack,
   'snapshots.buildTree': buildTree,
   'snapshots.copyHost': copyHost,

@@ -11,7 +11,6 @@ import { chooseSnapshotter, rememberedFormat } from './choose.ts';
 import type {
   ActiveSnapshot,
   HostTree,
-  LayerEntry,
   MountSpec,
   RemoteLayer,
   Snapshot,
@@ -160,17 +159,6 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     };
     const { bytes } = streamJob(this.#parts.jobs, 'snapshots.diffTar', { spec });
     return this.#fromTar(undefined, bytes, { type: 'uncompressed' }, meta, { provisional: true, parents });
-  }
-
-  fromEntries(
-    parent: Snapshot | undefined,
-    entries: LayerEntry[],
-    compression: CompressionConfig,
-    meta: SnapshotMeta,
-    options: { signal?: AbortSignal } = {},
-  ): Promise<Snapshot> {
-    const { bytes } = streamJob(this.#parts.jobs, 'snapshots.entriesTar', { entries }, options);
-    return this.#fromTar(parent, bytes, compression, meta, options);
   }
 
   fromTar(

@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import type { CompressionConfig } from '../../src/content/contract.ts';
 import { createContentStore } from '../../src/content/store.ts';
 import type { Vertex } from '../../src/llb/graph.ts';
 import {
@@ -25,7 +26,7 @@ import { createJobPool } from '../../src/platform/job_pool.ts';
 import { createContentHasher } from '../../src/snapshots/contenthash/store_hasher.ts';
 import { CONTENT_HASH_TABLES } from '../../src/snapshots/contenthash/tables.ts';
 import type { ContentHasher } from '../../src/snapshots/contenthash/hasher.ts';
-import type { HostTree, Snapshot, Tree } from '../../src/snapshots/contract.ts';
+import type { HostTree, Snapshot, SnapshotStore, Tree } from '../../src/snapshots/contract.ts';
 import { createSnapshotStore } from '../../src/snapshots/store.ts';
 import { snapshotTables } from '../../src/snapshots/tables.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -78,6 +79,9 @@ export function symlink(oldpath: string, newpath: string): Action {
 
 export interface Fixture {
   hasher: ContentHasher;
+  snapshots: SnapshotStore;
+  /** The compression of layers whose files nobody needs; undefined: all are needed. */
+  direct: CompressionConfig | undefined;
   /** Runs actions one after the other on input 0; copies read input 1. */
   run(actions: Action[], target?: Tree, source?: Tree): Promise<Snapshot>;
   runOp(op: FileOp, inputs: (Tree | undefined)[]): Promise<(Tree | undefined)[]>;
@@ -109,6 +113,7 @@ export function openFixture(): Fixture {
     },
     secrets: { secret: async () => undefined, sshSocket: async () => undefined },
     executor: () => Promise.reject(new Error('no step was expected')),
+    directLayer: () => fixture.direct,
   };
   let made = 0;
   const runOp: Fixture['runOp'] = (op, inputs) => {
@@ -121,8 +126,10 @@ export function openFixture(): Fixture {
     };
     return runFile(vertex, op, inputs, services, { signal } as OpContext);
   };
-  return {
+  const fixture: Fixture = {
     hasher: contentHasher,
+    snapshots,
+    direct: undefined,
     signal,
     runOp,
     async run(actions, target, source) {
@@ -159,4 +166,5 @@ export function openFixture(): Fixture {
       rmSync(root, { recursive: true, force: true });
     },
   };
+  return fixture;
 }

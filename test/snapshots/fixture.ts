@@ -2,11 +2,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { CompressionConfig } from '../../src/content/contract.ts';
 import { createContentStore, type LeasingContentStore } from '../../src/content/store.ts';
-
+import { streamJob } from '../../src/platform/byte_stream.ts';
 import { createJobPool } from '../../src/platform/job_pool.ts';
 import type { JobPool } from '../../src/platform/contract.ts';
-import type { MountSpec, Snapshot } from '../../src/snapshots/contract.ts';
+import type { LayerEntry, MountSpec, Snapshot } from '../../src/snapshots/contract.ts';
 import { createSnapshotStore, type LeasingSnapshotStore } from '../../src/snapshots/store.ts';
 import { snapshotTables } from '../../src/snapshots/tables.ts';
 import { openStore } from '../../src/store/open.ts';
@@ -22,6 +23,8 @@ export interface Fixture {
   shell(mount: MountSpec, script: string): Promise<string>;
   /** Runs a script in a new layer. */
   layer(parent: Snapshot | undefined, script: string): Promise<Snapshot>;
+  /** A layer over scratch that is written as a blob, from entries. */
+  blob(entries: LayerEntry[], compression: CompressionConfig): Promise<Snapshot>;
   /** A second process's view of the same store. */
   reopen(): { snapshots: LeasingSnapshotStore; close(): void };
   close(): Promise<void>;
@@ -45,6 +48,10 @@ export function openFixture(root = mkdtempSync(join(tmpdir(), 'cairn-snapshots-'
       const active = await snapshots.prepare(parent, { description: script });
       await fixture.shell(active.mount, script);
       return active.commit();
+    },
+    blob(entries, compression) {
+      const { bytes } = streamJob(jobs, 'test.entriesTar', { entries });
+      return snapshots.fromTar(undefined, bytes, compression, { description: 'planned' });
     },
     reopen() {
       const other = openStore(join(root, 'store'), [snapshotTables]);

@@ -32,11 +32,9 @@ const copy = await two.snapshots.fromLayers(
 assert.equal(await two.shell(await two.snapshots.view(copy), list), expected);
 
 const entry = { linkname: '', mode: 0o644, size: 0, mtime: 0, mtimeNs: 0, devMajor: 0, devMinor: 0 };
-const foreign = await two.snapshots.fromEntries(
-  undefined,
+const foreign = await two.blob(
   [{ ...entry, type: 'file', name: 'theirs', uid: 1234, gid: 1234, xattrs: undefined }],
   { type: 'gzip' },
-  { description: 'foreign' },
 );
 await assert.rejects(two.snapshots.view(foreign), { code: 'DENIED', message: /theirs belongs to 1234:1234/ });
 await two.close();

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { ANNOTATION_UNCOMPRESSED, type BlobProvider, type Digest } from '../../src/content/contract.ts';
 import type { RemoteLayer, Snapshot } from '../../src/snapshots/contract.ts';
+import { lstat } from '../../src/snapshots/changes/file_info.ts';
 import { openFixture, type Fixture } from './fixture.ts';
 
 const LIST = `find . -mindepth 1 ! -name lost+found -printf '%P %y %m %U:%G %s %l\\n' | sort`;
@@ -229,12 +230,13 @@ function suite(name: 'overlay' | 'native'): void {
     assert.deepEqual(await names(await f.snapshots.diff(b, b, { description: 'none' })), []);
   });
 
-  test(`${name}: fromEntries makes a blob and no directory until files are needed`, async () => {
+  test(`${name}: fromTar makes a blob of entries and no directory until files are needed`, async () => {
     const entry = { linkname: '', uid: 0, gid: 0, mtime: 1e9, mtimeNs: 0, devMajor: 0, devMinor: 0 };
     const file = join(f.root, 'planned');
     writeFileSync(file, 'from a file');
-    const made = await f.snapshots.fromEntries(
-      undefined,
+    const info = lstat(file);
+    assert(info);
+    const made = await f.blob(
       [
         { ...entry, type: 'dir', name: 'd', mode: 0o755, size: 0, xattrs: undefined },
         {
@@ -253,11 +255,10 @@ function suite(name: 'overlay' | 'native'): void {
           mode: 0o644,
           size: 11,
           xattrs: undefined,
-          content: { path: file },
+          content: { path: file, info },
         },
       ],
       { type: 'zstd' },
-      { description: 'planned' },
     );
     const id = name === 'native' ? made.id : made.layers[0]?.id;
     const directory = join(f.root, `store/snapshots/${name}/${id}`);

@@ -7,6 +7,7 @@ import { enterPrivateMounts, umount2 } from '../../src/platform/syscalls_mount.t
 import { serveJobs } from '../../src/platform/worker_thread.ts';
 import type { MountSpec } from '../../src/snapshots/contract.ts';
 import { snapshotJobs } from '../../src/snapshots/jobs.ts';
+import { entriesTar } from '../../src/snapshots/jobs/tar.ts';
 import { mountByDescriptors, withMount, type OverlaySpec } from '../../src/snapshots/mounts.ts';
 
 function shell(directory: string, script: string): string {
@@ -20,6 +21,7 @@ function shell(directory: string, script: string): string {
 
 serveJobs({
   ...snapshotJobs,
+  'test.entriesTar': entriesTar,
   'test.shell': ({ mount, script }: { mount: MountSpec; script: string }) =>
     withMount(mount, (path) => shell(path, script)),
   /** As on a kernel without the newer calls. */

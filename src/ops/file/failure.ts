@@ -1,6 +1,7 @@
 /** Errors of file actions in the words that BuildKit prints: Go's operation names, errno texts, paths in the tree. */
 import { getSystemErrorMessage } from 'node:util';
 import { CairnError, messageOf, type ErrorCode } from '../../errors/error.ts';
+import { NeedsDisk } from './needs_disk.ts';
 
 /** Where libuv's wording differs from strerror(3)'s, which Go uses. */
 const TEXTS: Record<string, string> = {
@@ -37,7 +38,7 @@ export function doing<T>(what: string, fn: () => T): T {
   try {
     return fn();
   } catch (error) {
-    if (error instanceof CairnError && error.code === 'CANCELED') throw error;
+    if (error instanceof NeedsDisk || (error instanceof CairnError && error.code === 'CANCELED')) throw error;
     throw new Step(what, error);
   }
 }
@@ -52,10 +53,13 @@ export function systemFailure(code: string, errno: number, syscall: string, path
  * @param roots places where trees are mounted; they are cut off the front of paths
  */
 export function asFailure(error: unknown, roots: readonly string[]): unknown {
-  if (error instanceof CairnError) return error;
-  const failure = isSystemError(rootCause(error)) || error instanceof Step;
-  if (!failure) return error;
+  if (error instanceof CairnError || !isFailure(error)) return error;
   return new CairnError(textOf(error, roots), { code: codeOf(rootCause(error)), cause: error });
+}
+
+/** Whether an action failed; everything else is a mistake in the program. */
+export function isFailure(error: unknown): boolean {
+  return error instanceof CairnError || error instanceof Step || isSystemError(error);
 }
 
 function codeOf(error: unknown): ErrorCode {

@@ -2,15 +2,20 @@
  * Runs a file op: its actions form a small graph of their own, whose chains run on one writable layer each
  * (BuildKit v0.32.2, solver/llbsolver/ops/file.go, FileOpSolver).
  */
+import type { CompressionConfig } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
 import type { Vertex } from '../../llb/graph.ts';
 import type { ChownOpt, FileAction, FileOp, UserOpt } from '../../llb/gen/ops_pb.js';
-import type { ActiveSnapshot, Snapshot, Tree } from '../../snapshots/contract.ts';
+import { streamJob } from '../../platform/byte_stream.ts';
+import type { ActiveSnapshot, Snapshot, SnapshotMeta, Tree } from '../../snapshots/contract.ts';
 import { mountParentOf } from '../../snapshots/mount_parent.ts';
 import type { OpContext } from '../contract.ts';
 import { toSnapshot } from '../merge.ts';
 import type { OpServices } from '../services.ts';
-import type { FileStep, FileStepsArgs, TreeSpec } from './jobs.ts';
+import type { FileStepsArgs } from './jobs.ts';
+import type { FileLayerArgs } from './layer_job.ts';
+import { needsDisk } from './needs_disk.ts';
+import type { FileStep, TreeSpec } from './steps.ts';
 
 /** Inputs and outputs of actions that are none. */
 const NONE = -1;
@@ -47,6 +52,8 @@ class ActionGraph {
   readonly #context: OpContext;
   /** Results that are needed as trees of their own, by index over inputs and actions. */
   readonly #shared = new Set<number>();
+  /** Outputs whose files nobody needs, by index: the compression in which their layer is wanted. */
+  readonly #direct = new Map<number, CompressionConfig>();
   readonly #results = new Map<number, Promise<Tree | undefined>>();
 
   constructor(
@@ -89,6 +96,7 @@ class ActionGraph {
         if (used.has(input)) this.#shared.add(input);
         used.add(input);
       }
+      for (const named of ownerInputs(action)) used.add(named);
       if (action.secondaryInput !== BigInt(NONE)) this.#shared.add(Number(action.secondaryInput));
       const output = Number(action.output);
       if (output === NONE) continue;
@@ -97,6 +105,10 @@ class ActionGraph {
       this.#shared.add(here);
     }
     if (outputs.size === 0) throw this.#invalid('no outputs specified');
+    for (const [output, index] of outputs) {
+      const compression = used.has(index) ? undefined : this.#services.directLayer?.(this.#vertex, output);
+      if (compression !== undefined) this.#direct.set(index, compression);
+    }
     return Array.from({ length: outputs.size }, (_, output) => {
       const index = outputs.get(output);
       if (index === undefined) throw this.#invalid(`missing output index ${output}`);
@@ -115,7 +127,7 @@ class ActionGraph {
       result =
         index < this.#inputs.length
           ? Promise.resolve(this.#inputs[index])
-          : this.#chain(index).then((chain) => this.#execute(chain));
+          : this.#chain(index).then((chain) => this.#execute(chain, this.#direct.get(index)));
       this.#results.set(index, result);
     }
     return result;
@@ -158,15 +170,36 @@ class ActionGraph {
     return { kind: 'mount', mount: await this.#services.snapshots.view(tree, this.#context.progress) };
   }
 
-  async #execute({ base, steps }: Chain): Promise<Snapshot> {
+  /** @param direct the layer is only wanted as a blob, in this compression */
+  async #execute({ base, steps }: Chain, direct: CompressionConfig | undefined): Promise<Snapshot> {
+    const parent = await toSnapshot(base, this.#services, this.#context);
+    if (direct !== undefined) {
+      try {
+        return await this.#writeLayer(parent, steps, direct);
+      } catch (error) {
+        if (!needsDisk(error)) throw error;
+      }
+    }
+    return this.#writeDirectory(parent, steps);
+  }
+
+  async #writeLayer(
+    parent: Snapshot | undefined,
+    steps: FileStep[],
+    compression: CompressionConfig,
+  ): Promise<Snapshot> {
     const { snapshots, pool, store } = this.#services;
     const { signal, progress } = this.#context;
-    const parent = await toSnapshot(base, this.#services, this.#context);
-    const active: ActiveSnapshot = await snapshots.prepare(
-      parent,
-      { description: this.#vertex.name },
-      progress,
-    );
+    const base = parent === undefined ? undefined : await snapshots.view(parent, progress);
+    const args: FileLayerArgs = { base, steps, mountParent: mountParentOf(store) };
+    const { bytes } = streamJob(pool, 'ops.fileLayer', args, { signal });
+    return snapshots.fromTar(parent, bytes, compression, this.#meta(), { signal });
+  }
+
+  async #writeDirectory(parent: Snapshot | undefined, steps: FileStep[]): Promise<Snapshot> {
+    const { snapshots, pool, store } = this.#services;
+    const { signal, progress } = this.#context;
+    const active: ActiveSnapshot = await snapshots.prepare(parent, this.#meta(), progress);
     try {
       const args: FileStepsArgs = { target: active.mount, steps, mountParent: mountParentOf(store) };
       await pool.run<FileStepsArgs, void>('ops.fileSteps', args, { signal });
@@ -176,4 +209,17 @@ class ActionGraph {
     }
     return active.commit();
   }
+
+  #meta(): SnapshotMeta {
+    return { description: this.#vertex.name };
+  }
+}
+
+/** Indexes of the trees in which names of owners are looked up. */
+function ownerInputs({ action }: FileAction): number[] {
+  if (action.case === undefined || action.case === 'rm') return [];
+  const { owner } = action.value;
+  return [owner?.user, owner?.group].flatMap((opt) =>
+    opt?.user.case === 'byName' ? [Number(opt.user.value.input)] : [],
+  );
 }

@@ -3,13 +3,13 @@
  * pkg/archive/tar.go): the diffID of a layer that was not made by running something is equal to BuildKit's.
  */
 import { closeSync, constants, openSync } from 'node:fs';
-import { CairnError } from '../../errors/error.ts';
-import { deviceNumbers, fgetxattr, lgetxattr, seekData, seekHole } from '../../platform/syscalls_files.ts';
-import { baseOf, displayName, fsPath, parentOf } from '../names.ts';
+import { deviceNumbers, fgetxattr, lgetxattr } from '../../platform/syscalls_files.ts';
+import { baseOf, fsPath, parentOf } from '../names.ts';
 import { WHITEOUT_PREFIX, type EntryType, type TarEntry } from '../tar/entry.ts';
 import type { TarWriter } from '../tar/writer.ts';
 import type { ChangeKind } from './changes.ts';
 import { join } from './changes.ts';
+import { copyContent } from './file_content.ts';
 import {
   lstat,
   readLink,
@@ -23,8 +23,6 @@ import {
   type FileInfo,
 } from './file_info.ts';
 
-/** Smaller files are read whole, holes or not. */
-const SPARSE_MIN_BYTES = 64 * 1024;
 /** The one attribute that layers carry. */
 const CAPABILITY = 'security.capability';
 const TYPES: Partial<Record<number, EntryType>> = {
@@ -148,31 +146,4 @@ function entryOf(type: EntryType, name: string, info: FileInfo, linkname: string
     devMinor: device.minor,
     xattrs: undefined,
   };
-}
-
-/** Holes are not read. @throws CairnError SOLVE when the file became shorter meanwhile */
-function copyContent(writer: TarWriter, fd: number, name: string, info: FileInfo): void {
-  const sparse = info.size > SPARSE_MIN_BYTES && info.allocated < info.size;
-  const copied = sparse ? copySparse(writer, fd, info.size) : writer.copy(fd, info.size, 0);
-  if (copied !== info.size) {
-    throw new CairnError(`${displayName(name)} became shorter while its layer was written`, {
-      code: 'SOLVE',
-    });
-  }
-  writer.pad(info.size);
-}
-
-function copySparse(writer: TarWriter, fd: number, size: number): number {
-  let at = 0;
-  while (at < size) {
-    const data = Math.min(seekData(fd, at) ?? size, size);
-    writer.zeros(data - at);
-    at = data;
-    if (at === size) break;
-    const hole = Math.min(seekHole(fd, at), size);
-    const copied = writer.copy(fd, hole - at, at);
-    at += copied;
-    if (copied === 0) break;
-  }
-  return at;
 }

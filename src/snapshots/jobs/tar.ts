@@ -1,6 +1,5 @@
 /** Jobs that make and unpack layer tars. */
 import { createReadStream } from 'node:fs';
-import { closeSync, openSync } from 'node:fs';
 import { decompress } from '../../content/compression/decompress.ts';
 import type { Digest } from '../../content/contract.ts';
 import { verified } from '../../content/verify.ts';
@@ -9,10 +8,11 @@ import { ByteSender, type ByteChannel } from '../../platform/byte_stream.ts';
 import type { JobContext } from '../../platform/contract.ts';
 import { LayerApplier, type ApplyTarget } from '../apply/apply.ts';
 import { overlayChanges, treeChanges, type ChangeHandler } from '../changes/changes.ts';
+import { copyUnchanged } from '../changes/file_content.ts';
 import { LayerTar } from '../changes/layer_tar.ts';
 import type { LayerEntry, MountSpec } from '../contract.ts';
 import { withMount } from '../mounts.ts';
-import { displayName, fsPath, toBinary } from '../names.ts';
+import { displayName, toBinary } from '../names.ts';
 import { TarReader } from '../tar/reader.ts';
 import { TarWriter } from '../tar/writer.ts';
 
@@ -76,23 +76,15 @@ export function entriesTar(
     stopIfAborted(context);
     writer.header(entry);
     if (entry.type !== 'file' || entry.size === 0) continue;
-    if (entry.content === undefined) throw new Error(`${entry.name} has no content`);
-    if ('data' in entry.content) writer.data(entry.content.data);
-    else copyFrom(writer, entry.content.path, entry);
-    writer.pad(entry.size);
+    const { content } = entry;
+    if (content === undefined) throw new Error(`${entry.name} has no content`);
+    if ('path' in content) copyUnchanged(writer, content.path, content.info);
+    else {
+      writer.data(content.data);
+      writer.pad(entry.size);
+    }
   }
   writer.end();
-}
-
-function copyFrom(writer: TarWriter, path: string, entry: LayerEntry): void {
-  const fd = openSync(fsPath(path), 'r');
-  try {
-    if (writer.copy(fd, entry.size, 0) !== entry.size) {
-      throw new CairnError(`${displayName(path)} changed while it was copied`, { code: 'SOLVE' });
-    }
-  } finally {
-    closeSync(fd);
-  }
 }
 
 export interface UnpackArgs {
