@@ -90,3 +90,11 @@ test('messages pass both ways while a job runs', async () => {
   assert.equal(result, 'ended');
   assert.deepEqual(seen, ['ready', { a: 1 }]);
 });
+
+test('close ends a thread that has just been started, and waits for it', async () => {
+  const short = createJobPool(entry, { cpuThreads: 1 });
+  const result = short.run('wait', null);
+  const rejected = assert.rejects(result, /a worker thread ended/);
+  await short.close();
+  await rejected;
+});

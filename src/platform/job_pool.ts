@@ -14,6 +14,9 @@ interface Task {
   settle(outcome: { result: unknown } | { error: Error }): void;
 }
 
+/** A job that has not stopped after this is stopped in the middle. */
+const CLOSE_MS = 2_000;
+
 /** One worker thread and what runs on it. It keeps the process alive only while it has something to do. */
 class Thread {
   readonly tasks = new Map<number, Task>();
@@ -62,8 +65,17 @@ class Thread {
     this.#worker.postMessage(message);
   }
 
+  /**
+   * Asks first: a thread that is ended from outside while it loads a native module takes the process with it
+   * (napi_throw fails, which is fatal).
+   */
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    const ended = new Promise<void>((done) => this.#worker.once('exit', () => done()));
+    this.#worker.ref();
+    this.send({ kind: 'close' });
+    const timer = setTimeout(() => void this.#worker.terminate(), CLOSE_MS);
+    await ended;
+    clearTimeout(timer);
   }
 
   #remove(task: Task): void {

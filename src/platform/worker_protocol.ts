@@ -5,7 +5,8 @@ export type ToWorker =
   /** `canceled` is one 32-bit flag that a synchronous job can read without its event loop. */
   | { kind: 'run'; id: number; name: string; args: unknown; canceled: SharedArrayBuffer }
   | { kind: 'cancel'; id: number }
-  | { kind: 'message'; id: number; message: unknown };
+  | { kind: 'message'; id: number; message: unknown }
+  | { kind: 'close' };
 
 export type FromWorker =
   | { kind: 'message'; id: number; message: unknown }

@@ -27,6 +27,8 @@ export function serveJobs(jobs: JobMap): void {
       void runJob(port, jobs, running, message);
       return;
     }
+    // Of a thread, this ends the thread.
+    if (message.kind === 'close') process.exit();
     const job = running.get(message.id);
     if (job === undefined) return;
     if (message.kind === 'cancel') job.controller.abort(canceled());
