@@ -31,8 +31,8 @@ export interface CacheBackend extends BlobProvider {
   has(blobs: readonly Descriptor[], signal: AbortSignal): Promise<ReadonlySet<Digest>>;
 
   /**
-   * Stores a blob. Idempotent: writing what is there already is no error. The bytes of `source` are checked against
-   * the digest as they are read; a read that fails must leave nothing under the blob's name.
+   * Stores a blob. Idempotent: writing what is there already is no error. `source` checks its bytes against the
+   * digest as they are read, and fails at their end; a read that fails must leave nothing under the blob's name.
    */
   write(blob: Descriptor, source: BlobProvider, options: WriteOptions): Promise<void>;
 
@@ -51,8 +51,8 @@ export interface CacheBackend extends BlobProvider {
   ): Promise<Published>;
 
   /**
-   * Whether exactly this cache is published under this name already, with all its blobs (and none that is about to
-   * expire), so that an export has nothing to do. Only worth having where it costs less than has() and publish().
+   * Whether exactly this cache is published under this name already, so that an export has nothing to do. With
+   * {@link blobsMayExpire} the manifest alone is meant: has() is asked at the same time, for all blobs.
    */
   unchanged?(cache: ExportedCache, name: string, signal: AbortSignal): Promise<Published | undefined>;
 

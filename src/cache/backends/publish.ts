@@ -56,8 +56,12 @@ async function replace(
   context: PublishContext,
 ): Promise<Published> {
   const { backend, signal } = context;
-  const same = await backend.unchanged?.(cache, name, signal);
-  if (same !== undefined) {
+  const [same] = await Promise.all([
+    backend.unchanged?.(cache, name, signal),
+    // Asked at the same time: of a manifest alone nothing follows.
+    backend.blobsMayExpire === true ? writer.look(cache) : undefined,
+  ]);
+  if (same !== undefined && (backend.blobsMayExpire !== true || writer.hasAll(cache))) {
     showManifest(same, context.progress);
     return same;
   }
@@ -148,6 +152,9 @@ function warnOfSize({ size = 0 }: Published, { entry, warn }: PublishContext): v
 class BlobWriter {
   readonly #context: PublishContext;
   readonly #stored = new Set<Digest>();
+  /** Those of which the backend says that it has them, and all that it was asked for. */
+  readonly #found = new Set<Digest>();
+  readonly #asked = new Set<Digest>();
   /** Why a blob cannot be read. */
   readonly #lost = new Map<Digest, unknown>();
   /** Some blobs were not written because the backend said that it has them. */
@@ -155,6 +162,29 @@ class BlobWriter {
 
   constructor(context: PublishContext) {
     this.#context = context;
+  }
+
+  /** Asks once which blobs are there. */
+  async look(cache: ExportedCache, known?: ReadonlySet<Digest>): Promise<void> {
+    const unknown = this.#wanted(cache, known).filter(({ digest }) => !this.#asked.has(digest));
+    if (unknown.length === 0) return;
+    const found = await this.#context.backend.has(unknown, this.#context.signal);
+    for (const { digest } of unknown) this.#asked.add(digest);
+    for (const digest of found) this.#found.add(digest);
+  }
+
+  /** Whether nothing is left to be written, as far as {@link look} has seen. */
+  hasAll(cache: ExportedCache): boolean {
+    return [...cache.blobs.keys()].every((digest) => this.#stored.has(digest) || this.#found.has(digest));
+  }
+
+  /** What is neither written already nor known to be unreadable. */
+  #wanted({ blobs }: ExportedCache, known?: ReadonlySet<Digest>): Descriptor[] {
+    return [...blobs.values()]
+      .map(({ descriptor }) => descriptor)
+      .filter(
+        ({ digest }) => !this.#stored.has(digest) && !this.#lost.has(digest) && known?.has(digest) !== true,
+      );
   }
 
   /**
@@ -168,19 +198,12 @@ class BlobWriter {
     { there, trust = true }: { there?: ReadonlySet<Digest>; trust?: boolean } = {},
   ): Promise<ExportedCache> {
     const { backend, signal } = this.#context;
-    const wanted = [...cache.blobs.values()].filter(
-      ({ descriptor: { digest } }) =>
-        !this.#stored.has(digest) && !this.#lost.has(digest) && there?.has(digest) !== true,
-    );
-    const found =
-      trust && wanted.length > 0
-        ? await backend.has(
-            wanted.map(({ descriptor }) => descriptor),
-            signal,
-          )
-        : new Set<Digest>();
-    this.trusted = found.size > 0;
-    const missing = wanted.filter(({ descriptor: { digest } }) => !found.has(digest));
+    if (trust) await this.look(cache, there);
+    const wanted = new Set(this.#wanted(cache, there).map(({ digest }) => digest));
+    const found = [...wanted].filter((digest) => trust && this.#found.has(digest));
+    this.trusted = found.length > 0;
+    for (const digest of found) wanted.delete(digest);
+    const missing = [...cache.blobs.values()].filter(({ descriptor }) => wanted.has(descriptor.digest));
     await inParallel(missing, backend.parallelWrites ?? PARALLEL_WRITES, signal, (blob, stop) =>
       this.#writeOne(blob, stop),
     );

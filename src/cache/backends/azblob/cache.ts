@@ -34,6 +34,8 @@ export class AzureCache implements CacheBackend {
   readonly #slots = new PartSlots(AZURE_PARALLEL_BLOCKS);
   /** Blobs that are there with another size. */
   readonly #damaged = new Set<Digest>();
+  /** Names of manifests that were seen to be others than what is exported. */
+  readonly #different = new Set<string>();
 
   constructor(container: Container, layout: AzureLayout) {
     this.#container = container;
@@ -110,16 +112,22 @@ export class AzureCache implements CacheBackend {
     }
   }
 
+  async unchanged(cache: ExportedCache, name: string, signal: AbortSignal): Promise<Published | undefined> {
+    const bytes = encodeAnnotatedConfig(cache);
+    const same = await this.#isThere(name, bytes, signal);
+    if (!same) this.#different.add(name);
+    return same ? { status: 'unchanged', digest: digestOf(bytes), size: bytes.length } : undefined;
+  }
+
   async publish(
     cache: ExportedCache,
     name: string,
     { expected, signal }: { expected?: { version: string | undefined }; signal: AbortSignal },
   ): Promise<Published> {
     const bytes = encodeAnnotatedConfig(cache);
-    const blob = this.#layout.manifest(name);
     const published = { digest: digestOf(bytes), size: bytes.length };
-    const there = await this.#container.head(blob, signal);
-    if (there !== undefined && (await this.#isSame(blob, there, bytes, signal)))
+    const different = this.#different.delete(name) && expected === undefined;
+    if (!different && (await this.#isThere(name, bytes, signal)))
       return { status: 'unchanged', ...published };
     const conditions =
       expected === undefined
@@ -127,8 +135,19 @@ export class AzureCache implements CacheBackend {
         : expected.version === undefined
           ? IF_ABSENT
           : { ifMatch: expected.version };
-    const etag = await this.#container.put(blob, bytes, signal, { conditions });
+    const etag = await this.#container.put(this.#layout.manifest(name), bytes, signal, { conditions });
     return etag === undefined ? { status: 'conflict' } : { status: 'written', ...published };
+  }
+
+  async #isThere(name: string, bytes: Uint8Array, signal: AbortSignal): Promise<boolean> {
+    const blob = this.#layout.manifest(name);
+    try {
+      const there = await this.#container.head(blob, signal);
+      return there !== undefined && (await this.#isSame(blob, there, bytes, signal));
+    } catch (error) {
+      if (isContainerMissing(error)) return false;
+      throw error;
+    }
   }
 
   async #isSame(

@@ -39,6 +39,8 @@ export class S3Cache implements CacheBackend {
   readonly #slots = new PartSlots(S3_PARALLEL_PARTS);
   /** Blobs that are there and about to expire. */
   readonly #old = new Set<Digest>();
+  /** Names of manifests that were seen to be others than what is exported. */
+  readonly #different = new Set<string>();
 
   constructor(bucket: Bucket, options: S3CacheOptions) {
     this.#bucket = bucket;
@@ -51,7 +53,7 @@ export class S3Cache implements CacheBackend {
   }
 
   async resolve(name: string, signal: AbortSignal): Promise<CacheManifest | undefined> {
-    const key = this.#options.manifestsPrefix + name;
+    const key = this.#manifestKey(name);
     const found = await this.#readWhole(key, signal);
     return found === undefined ? undefined : decodeAnnotatedConfig(found.bytes, this, found.etag);
   }
@@ -108,21 +110,46 @@ export class S3Cache implements CacheBackend {
     }
   }
 
+  async unchanged(cache: ExportedCache, name: string, signal: AbortSignal): Promise<Published | undefined> {
+    const bytes = encodeAnnotatedConfig(cache);
+    const same = await this.#isThere(name, bytes, await this.#head(name, signal), signal);
+    if (!same) this.#different.add(name);
+    return same ? { status: 'unchanged', digest: digestOf(bytes), size: bytes.length } : undefined;
+  }
+
   async publish(
     cache: ExportedCache,
     name: string,
     { expected, signal }: { expected?: { version: string | undefined }; signal: AbortSignal },
   ): Promise<Published> {
     const bytes = encodeAnnotatedConfig(cache);
-    const key = this.#options.manifestsPrefix + name;
     const published = { digest: digestOf(bytes), size: bytes.length };
-    const there = await this.#bucket.head(key, signal);
-    if (there?.size === bytes.length && !this.#isOld(there.modified)) {
-      if (await this.#isSame(key, there.etag, bytes, signal)) return { status: 'unchanged', ...published };
+    if (expected !== undefined || !this.#different.delete(name)) {
+      const there = await this.#head(name, signal);
+      if (await this.#isThere(name, bytes, there, signal)) return { status: 'unchanged', ...published };
+      if (expected !== undefined && there?.etag !== expected.version) return { status: 'conflict' };
     }
-    if (expected !== undefined && there?.etag !== expected.version) return { status: 'conflict' };
-    const etag = await this.#bucket.put(key, bytes, signal, conditionOf(expected));
+    const etag = await this.#bucket.put(this.#manifestKey(name), bytes, signal, conditionOf(expected));
     return etag === undefined ? { status: 'conflict' } : { status: 'written', ...published };
+  }
+
+  #head(name: string, signal: AbortSignal): ReturnType<Bucket['head']> {
+    return this.#bucket.head(this.#manifestKey(name), signal);
+  }
+
+  /** Whether a manifest is these bytes, and not about to expire. */
+  async #isThere(
+    name: string,
+    bytes: Uint8Array,
+    there: Awaited<ReturnType<Bucket['head']>>,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    if (there?.size !== bytes.length || this.#isOld(there.modified)) return false;
+    return this.#isSame(this.#manifestKey(name), there.etag, bytes, signal);
+  }
+
+  #manifestKey(name: string): string {
+    return this.#options.manifestsPrefix + name;
   }
 
   #blobKey(digest: Digest): string {
