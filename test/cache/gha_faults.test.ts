@@ -1,6 +1,7 @@
 /** What GitHub's cache does to its clients, and what becomes of an export or import then. */
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { CacheBackend } from '../../src/cache/backends/contract.ts';
 import { blobKey } from '../../src/cache/backends/gha/keys.ts';
@@ -264,9 +265,7 @@ for (const version of ['1', '2']) {
     test('a layer whose bytes are not what they should be is not stored', async () => {
       const { descriptor } = layer(randomBytes(1000));
       const wrong: BlobProvider = {
-        async *read() {
-          yield await Promise.resolve(randomBytes(1000));
-        },
+        read: () => verified(Readable.from([randomBytes(1000)]), descriptor),
       };
       await assert.rejects((await open('to')).write(descriptor, wrong, { signal }), { code: 'CORRUPT' });
       await assert.rejects(readAll(await open('from'), descriptor), { code: 'NOT_FOUND' });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { CacheBackend } from '../../src/cache/backends/contract.ts';
-import type { Descriptor } from '../../src/content/contract.ts';
+import type { BlobProvider, Descriptor } from '../../src/content/contract.ts';
 import { collect, verified } from '../../src/content/verify.ts';
 import { startFaultProxy, type Fault, type FaultProxy, type ProxyRequest } from '../servers/fault_proxy.ts';
 import { cacheOf, layer, opener } from './contract.ts';
@@ -198,7 +198,8 @@ for (const { type, skip, start, busy, single, isPart } of SERVICES) {
     test('nothing is left of an upload in parts whose bytes are wrong', async () => {
       const large = layer(randomBytes(single + 1000));
       const wrong = { ...large.descriptor, digest: layer(randomBytes(1)).descriptor.digest };
-      await assert.rejects(backend.write(wrong, large.provider, { signal }), { code: 'CORRUPT' });
+      const checked: BlobProvider = { read: (blob) => verified(large.provider.read(blob), blob) };
+      await assert.rejects(backend.write(wrong, checked, { signal }), { code: 'CORRUPT' });
       assert.deepEqual([...(await backend.has([wrong], signal))], []);
     });
 

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { BlobProvider, ByteRange, Descriptor, Digest } from '../../../content/contract.ts';
 import { digestOf } from '../../../content/digest.ts';
-import { collect, verified } from '../../../content/verify.ts';
+import { collect } from '../../../content/verify.ts';
 import { CairnError } from '../../../errors/error.ts';
 import type { CacheManifest, ExportedCache } from '../../contract.ts';
 import { decodeAnnotatedConfig, encodeAnnotatedConfig } from '../config_format.ts';
@@ -98,7 +98,7 @@ export class AzureCache implements CacheBackend {
   async write(blob: Descriptor, source: BlobProvider, { signal, onProgress }: WriteOptions): Promise<void> {
     const name = this.#layout.blob(blob.digest);
     const conditions = this.#damaged.has(blob.digest) ? {} : IF_ABSENT;
-    const bytes = verified(source.read(blob, { signal }), blob);
+    const bytes = source.read(blob, { signal });
     const options = { conditions, ...(onProgress === undefined ? {} : { onProgress }) };
     if (blob.size > AZURE_BLOCK_BYTES) {
       await this.#container.putInBlocks(name, bytes, blob.size, { slots: this.#slots, signal, ...options });

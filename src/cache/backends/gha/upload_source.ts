@@ -1,9 +1,8 @@
 /** The bytes of one entry on their way out. */
 import type { BlobProvider, Descriptor } from '../../../content/contract.ts';
-import { verified } from '../../../content/verify.ts';
 
 /**
- * A blob that can be read several times, checked against its digest each time. The first reading is begun before a
+ * A blob that can be read several times; the provider checks it against its digest each time. The first reading is begun before a
  * key is reserved for it: a blob that cannot be read must not block its key.
  */
 export class UploadSource {
@@ -70,6 +69,6 @@ export class UploadSource {
   }
 
   #open(): AsyncIterator<Uint8Array, void> {
-    return verified(this.#provider.read(this.#blob, { signal: this.#signal }), this.#blob);
+    return this.#provider.read(this.#blob, { signal: this.#signal })[Symbol.asyncIterator]();
   }
 }
