@@ -9,8 +9,11 @@ import type { BlobOrigin, BlobProvider, ContentStore } from '../content/contract
 import type { AssembledImage } from './image.ts';
 import type { ExportContext } from './contract.ts';
 
-/** Blobs of one push that are under way at once; BuildKit has four, and buildx sends both its ends. */
-const PARALLEL_BLOBS = 4;
+/**
+ * Blobs of one push that are under way at once. The registry client sends four of them at a time, as BuildKit does;
+ * the registry is asked about the others meanwhile.
+ */
+const PARALLEL_BLOBS = 8;
 /** Largest manifest or index that is pushed, the limit of registries (distribution-spec v1.1: at least 4 MiB). */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
@@ -119,15 +122,18 @@ interface PushItem {
   from: BlobOrigin[];
 }
 
-/** Each blob once, whatever images name it; layers that must not be pushed are left out. */
+/**
+ * Each blob once, whatever images name it; layers that must not be pushed are left out. Configs come first: their
+ * three requests, one after the other, would be what the end waits for.
+ */
 function blobsOf(image: AssembledImage): PushItem[] {
   const items = new Map<string, PushItem>();
-  for (const { config, layers, origins } of image.images) {
+  for (const { config } of image.images) items.set(config.digest, { blob: config, from: [] });
+  for (const { layers, origins } of image.images) {
     for (const [i, layer] of layers.entries()) {
       if (!isForeignLayerType(layer.mediaType))
         items.set(layer.digest, { blob: layer, from: origins[i] ?? [] });
     }
-    items.set(config.digest, { blob: config, from: [] });
   }
   return [...items.values()];
 }

@@ -48,9 +48,13 @@ export async function pushBlob(
   const there = { ...target, endpoints: [target.endpoint] };
   if (await hasBlob(there, blob.digest, { signal, push: true })) return 'exists';
   await retrying(MAX_UPLOAD_ATTEMPTS, signal, async () => {
-    const location = session ?? (await startUpload(target, signal));
+    // Small blobs are read while the registry answers.
+    const [location, body] = await Promise.all([
+      session ?? startUpload(target, signal),
+      bodyOf(blob, provider, options),
+    ]);
     session = undefined;
-    await upload(target, blob, provider, location as URL, options);
+    await upload(target, blob, body, location as URL, options);
   });
   return 'uploaded';
 }
@@ -181,11 +185,10 @@ function wrongSize(blob: Descriptor, size: number): CairnError {
 async function upload(
   target: PushTarget,
   blob: Descriptor,
-  provider: BlobProvider,
+  body: HttpRequest['body'],
   location: URL,
   options: PushOptions,
 ): Promise<void> {
-  const body = await bodyOf(blob, provider, options);
   const url = new URL(location);
   url.searchParams.set('digest', blob.digest);
   try {

@@ -9,6 +9,8 @@ export const DEFAULT_EXPORT_TIMEOUT_MS = 60 * 60_000;
 
 /** Blobs of one export that are written at once, where a service says nothing else. */
 export const PARALLEL_WRITES = 4;
+/** As many as there are requests about metadata to one registry. */
+export const REGISTRY_PARALLEL_WRITES = 8;
 /** Questions about blobs that are asked at once, of services that cannot list. */
 export const PARALLEL_QUESTIONS = 8;
 

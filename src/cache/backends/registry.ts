@@ -16,7 +16,7 @@ import {
   type WriteOptions,
 } from './contract.ts';
 import { importInline } from './inline_import.ts';
-import { MAX_CONFIG_BYTES } from './limits.ts';
+import { MAX_CONFIG_BYTES, REGISTRY_PARALLEL_WRITES } from './limits.ts';
 import { byDigest, decodeManifest, encodeCache, memoryProvider, published } from './manifest_format.ts';
 
 export const backend = defineBackend({
@@ -57,6 +57,8 @@ export const backend = defineBackend({
 });
 
 class RegistryBackend implements CacheBackend {
+  /** Of which the registry client sends fewer at once: it asks about the others meanwhile. */
+  readonly parallelWrites = REGISTRY_PARALLEL_WRITES;
   readonly #repository: Repository;
   readonly #format: ManifestFormat;
   readonly #warn: BackendContext['warn'];
