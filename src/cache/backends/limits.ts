@@ -12,7 +12,7 @@ export const PARALLEL_WRITES = 4;
 /** As many as there are requests about metadata to one registry. */
 export const REGISTRY_PARALLEL_WRITES = 8;
 /** Questions about blobs that are asked at once, of services that cannot list. */
-export const PARALLEL_QUESTIONS = 8;
+export const PARALLEL_QUESTIONS = 16;
 
 /** Tries of one request, the first included, of clients that do not retry by themselves. */
 export const MAX_ATTEMPTS = 5;

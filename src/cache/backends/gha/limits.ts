@@ -12,7 +12,7 @@ export const FIRST_THROTTLE_MS = 1000;
 export const MAX_THROTTLE_MS = 90_000;
 
 /** Requests about entries that run at once. */
-export const PARALLEL_CALLS = 8;
+export const PARALLEL_CALLS = 16;
 /** Blobs up to this size are sent by one request, as they are read. */
 export const WHOLE_BYTES = 32 * 1024 * 1024;
 /** Larger ones in parts of this size; GitHub's own client sends parts of 32 MiB to v1, and of 64 MiB to v2. */
