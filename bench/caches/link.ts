@@ -2,8 +2,8 @@
 import { connect, createServer, type Socket } from 'node:net';
 
 export interface Traffic {
-  /** `PUT /path?query`, in the order in which they were sent. */
-  requests: string[];
+  /** `PUT /path?query`, and when it came: milliseconds, on the clock of `performance`. */
+  requests: { at: number; line: string }[];
   /** Bytes to the server and from it, headers included. */
   up: number;
   down: number;
@@ -38,7 +38,7 @@ export async function startLink(target: string): Promise<Link> {
       });
       socket.on('error', () => socket.destroy());
     }
-    const requests = new RequestLines((line) => traffic.requests.push(line));
+    const requests = new RequestLines((line) => traffic.requests.push({ at: performance.now(), line }));
     const opened = performance.now() + link.latency;
     carry(client, upstream, (chunk) => {
       requests.feed(chunk);

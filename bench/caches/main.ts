@@ -36,6 +36,7 @@ interface Measured {
   tool: string;
   seconds: number;
   cpuSeconds: number;
+  /** With the milliseconds from the start of the command. */
   requests: string[];
   up: number;
   down: number;
@@ -90,6 +91,7 @@ async function measure(tool: Tool, backend: Backend, latency: number, round: num
   const run = async (command: Command, args: string[], hits: number): Promise<void> => {
     for (const link of links) link.take();
     for (const link of links) link.latency = latency;
+    const started = performance.now();
     const { seconds, cpuSeconds, output } = await tool.build(directory, args);
     for (const link of links) link.latency = 0;
     checkHits(output, hits, `${tool.name}: ${backend.name}, ${command}`);
@@ -101,7 +103,10 @@ async function measure(tool: Tool, backend: Backend, latency: number, round: num
       tool: tool.name,
       seconds,
       cpuSeconds,
-      requests: traffic.flatMap(({ requests }) => requests),
+      requests: traffic
+        .flatMap(({ requests }) => requests)
+        .toSorted((a, b) => a.at - b.at)
+        .map(({ at, line }) => `${Math.round(at - started)} ${line}`),
       up: traffic.reduce((sum, { up }) => sum + up, 0),
       down: traffic.reduce((sum, { down }) => sum + down, 0),
       load: loadavg()[0] ?? Number.NaN,
