@@ -31,10 +31,10 @@ describe('Layout', () => {
     const writing = await layout.beginWriting(signal);
     await put(layout, 'not named yet');
     await layout.reset(signal);
-    assert.ok(layout.has(blobOf('not named yet')));
+    assert.ok(await layout.has(blobOf('not named yet'), signal));
     writing.end();
     await layout.reset(signal);
-    assert.ok(!layout.has(blobOf('not named yet')));
+    assert.ok(!(await layout.has(blobOf('not named yet'), signal)));
   });
 
   test('two may write at once', async () => {

@@ -14,10 +14,12 @@ import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { BlobProvider, ByteRange, Descriptor, Digest } from '../../content/contract.ts';
 import { parseDigest } from '../../content/digest.ts';
+import { verified } from '../../content/verify.ts';
 import { CairnError, messageOf } from '../../errors/error.ts';
 import { pause } from '../../registry/cancel.ts';
 import { lockFile } from '../../sources/file_lock.ts';
 import { isBusy } from '../../store/sqlite_error.ts';
+import { CheckedBlobs, stateOf } from './layout_checked.ts';
 import { LayoutIndex } from './layout_index.ts';
 import { MAX_INDEX_BYTES, MAX_MANIFEST_BYTES, RESET_WAIT_MS } from './limits.ts';
 import { decodeManifest } from './manifest_format.ts';
@@ -35,10 +37,12 @@ export interface Writing {
 
 export class Layout {
   readonly path: string;
+  readonly #checked: CheckedBlobs;
 
   /** @param path absolute; need not be there yet */
   constructor(path: string) {
     this.path = path;
+    this.#checked = new CheckedBlobs(path);
   }
 
   /** A blob that is here, of unknown media type. */
@@ -47,8 +51,24 @@ export class Layout {
     return found?.isFile() === true ? { mediaType: '', digest, size: found.size } : undefined;
   }
 
-  has({ digest, size }: Descriptor): boolean {
-    return this.blob(digest)?.size === size;
+  /**
+   * Whether the blob is here, with the right bytes: they are hashed when nobody did so since the file changed. So an
+   * export mends what was damaged, where a build that misses it makes the same layer again.
+   */
+  async has({ digest, size }: Descriptor, signal: AbortSignal): Promise<boolean> {
+    const file = this.#file(digest);
+    if (this.blob(digest)?.size !== size) return false;
+    if (this.#checked.has(digest, file)) return true;
+    const state = stateOf(file);
+    try {
+      for await (const _ of verified(this.read({ mediaType: '', digest, size }), { digest, size }))
+        signal.throwIfAborted();
+    } catch (error) {
+      if (error instanceof CairnError) return false;
+      throw error;
+    }
+    if (state !== undefined) this.#checked.add(digest, state);
+    return true;
   }
 
   /** @throws CairnError CORRUPT */
@@ -82,7 +102,7 @@ export class Layout {
     signal: AbortSignal,
     onProgress?: (bytes: number) => void,
   ): Promise<void> {
-    if (this.has(blob)) return;
+    if (await this.has(blob, signal)) return;
     const path = this.#file(blob.digest);
     const temporary = this.#temporary();
     mkdirSync(dirname(path), { recursive: true });
@@ -99,7 +119,9 @@ export class Layout {
       } finally {
         await file.close();
       }
+      const state = stateOf(temporary);
       renameSync(temporary, path);
+      if (state !== undefined) this.#checked.add(blob.digest, state);
     } finally {
       rmSync(temporary, { force: true });
     }
@@ -156,7 +178,9 @@ export class Layout {
       const root = join(this.path, 'blobs');
       for (const algorithm of await entries(root)) {
         for (const hex of await entries(join(root, algorithm))) {
-          if (!named.has(`${algorithm}:${hex}`)) rmSync(join(root, algorithm, hex), { force: true });
+          if (named.has(`${algorithm}:${hex}`)) continue;
+          rmSync(join(root, algorithm, hex), { force: true });
+          this.#checked.remove(`${algorithm}:${hex}` as Digest);
         }
       }
       for (const name of await entries(join(this.path, UNFINISHED))) {

@@ -62,6 +62,8 @@ export const backend = defineBackend({
 });
 
 class LocalBackend implements CacheBackend {
+  /** Anybody may remove or change files. */
+  readonly blobsMayExpire = true;
   readonly #layout: Layout;
   readonly #name: string;
   readonly #reset: boolean;
@@ -99,20 +101,21 @@ class LocalBackend implements CacheBackend {
     return this.#layout.read(blob, options?.range);
   }
 
-  unchanged(cache: ExportedCache, name: string): Promise<Published | undefined> {
+  async unchanged(cache: ExportedCache, name: string, signal: AbortSignal): Promise<Published | undefined> {
     const encoded = encodeCache(cache, this.#format);
     const { digest } = encoded.manifest.descriptor;
+    if (this.#layout.tagged(name)?.digest !== digest) return undefined;
     const blobs = [...cache.blobs.values()].map(({ descriptor }) => descriptor);
-    const whole = [...blobs, encoded.config.descriptor, encoded.manifest.descriptor].every((blob) =>
-      this.#layout.has(blob),
-    );
-    const same = whole && this.#layout.tagged(name)?.digest === digest;
-    return Promise.resolve(same ? published(encoded, 'unchanged') : undefined);
+    const all = [encoded.manifest.descriptor, encoded.config.descriptor, ...blobs];
+    const there = await this.has(all, signal);
+    return all.every((blob) => there.has(blob.digest)) ? published(encoded, 'unchanged') : undefined;
   }
 
   async has(blobs: readonly Descriptor[], signal: AbortSignal): Promise<ReadonlySet<Digest>> {
     await this.#begin(signal);
-    return new Set(blobs.filter((blob) => this.#layout.has(blob)).map(({ digest }) => digest));
+    const there = new Set<Digest>();
+    for (const blob of blobs) if (await this.#layout.has(blob, signal)) there.add(blob.digest);
+    return there;
   }
 
   async write(blob: Descriptor, source: BlobProvider, { signal, onProgress }: WriteOptions): Promise<void> {
