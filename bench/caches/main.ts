@@ -140,7 +140,9 @@ function checkHits(output: string, hits: number, what: string): void {
   if (cached < hits) throw new Error(`${what}: ${cached} hits of ${hits}:\n${output}`);
 }
 
-const mebibytes = (bytes: number): string => (bytes / 1024 / 1024).toFixed(1);
+function mebibytes(bytes: number): string {
+  return (bytes / 1024 / 1024).toFixed(1);
+}
 
 function median(numbers: readonly number[]): number {
   return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN;
