@@ -133,7 +133,7 @@ export interface BackendSpec<P extends ParameterTable> {
    */
   check?(values: Values<P>, side: Side, common: CommonValues, env: NodeJS.ProcessEnv | undefined): void;
   /** Overrides DEFAULT_IMPORT_TIMEOUT_MS and DEFAULT_EXPORT_TIMEOUT_MS. Milliseconds. */
-  defaultTimeout?: number;
+  defaultTimeout?: Partial<Record<Side, number>>;
   limitedByBuildKit?: boolean;
   /**
    * What buildx takes from the client's environment where the entry does not say it (client side, before the
@@ -184,7 +184,7 @@ export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<
       const common = commonValues(
         values as Partial<Values<typeof COMMON_PARAMETERS>>,
         side,
-        spec.defaultTimeout,
+        spec.defaultTimeout?.[side],
       );
       spec.check?.(own, side, common, env);
       const name = `${spec.type}:${spec.target(own, side, env ?? {})}`;

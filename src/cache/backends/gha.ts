@@ -27,7 +27,8 @@ const KEY_ROOM = 64;
 export const backend = defineBackend({
   type: 'gha',
   exportName: 'exporting to GitHub Actions Cache',
-  defaultTimeout: DEFAULT_TIMEOUT_MS,
+  // An export with large layers may take longer than that: only its pauses are limited by default.
+  defaultTimeout: { from: DEFAULT_TIMEOUT_MS },
   parameters: {
     scope: {
       kind: 'text',
@@ -61,8 +62,7 @@ export const backend = defineBackend({
     timeout: {
       kind: 'duration',
       side: 'both',
-      default: DEFAULT_TIMEOUT_MS,
-      doc: 'Limit for the whole export, or for the import of the indexes, and for all pauses that GitHub asks for.',
+      doc: 'Limit for all pauses that GitHub asks for, and for the whole export, or for the import of the indexes.',
     },
     repository: {
       kind: 'text',
@@ -118,7 +118,7 @@ export const backend = defineBackend({
     if (refused !== undefined) throw new CairnError(refused, { code: 'DENIED' });
 
     const throttle = new Throttle({
-      budget: values.timeout,
+      budget: values.timeout ?? DEFAULT_TIMEOUT_MS,
       uploads: UPLOADS_PER_WINDOW,
       window: UPLOAD_WINDOW_MS,
     });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { CairnError } from '../../errors/error.ts';
 import { backendOf, cacheEntry } from './create.ts';
+import { DEFAULT_EXPORT_TIMEOUT_MS } from './limits.ts';
 import { checkParameters, type ParameterTable } from './parameters.ts';
 
 const TABLE = {
@@ -123,6 +124,15 @@ describe('cacheEntry', () => {
 
   test('an index is the default where Docker’s media types are wanted', async () => {
     await cacheEntry({ type: 'registry', attrs: { ref: 'a', 'oci-mediatypes': 'false' } }, 'to');
+  });
+
+  test('timeout= of gha limits the whole only when it is given: BuildKit’s default is for pauses', async () => {
+    const timeoutOf = async (side: 'to' | 'from', attrs: Record<string, string>): Promise<number> =>
+      (await cacheEntry({ type: 'gha', attrs: { token: 'a.b.c', url: 'http://localhost', ...attrs } }, side))
+        .common.timeout;
+    assert.equal(await timeoutOf('to', {}), DEFAULT_EXPORT_TIMEOUT_MS);
+    assert.equal(await timeoutOf('from', {}), 10 * 60_000);
+    assert.equal(await timeoutOf('to', { timeout: '3m' }), 3 * 60_000);
   });
 
   for (const type of ['registry', 'local', 'inline', 's3', 'azblob', 'gha']) {

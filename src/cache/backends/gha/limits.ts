@@ -1,6 +1,6 @@
 /** Every bound of the GitHub backend, by name. Times in milliseconds, sizes in bytes. */
 
-/** BuildKit's default of `timeout`. */
+/** BuildKit's default of `timeout`, which limits the time that it backs off for and nothing else. */
 export const DEFAULT_TIMEOUT_MS = 10 * 60_000;
 
 /** New entries that GitHub takes from one repository in {@link UPLOAD_WINDOW_MS}. */
