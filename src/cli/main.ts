@@ -6,6 +6,7 @@ import { normalizeBooleans } from './argv.ts';
 import { defineBuildFlags, type BuildFlags } from './build/flags.ts';
 import { reportError } from './errors.ts';
 import type { PruneFlags } from './prune.ts';
+import { usageError } from './usage_error.ts';
 import { VERSION } from './version.ts';
 
 export interface GlobalFlags {
@@ -25,6 +26,8 @@ function program(): Command {
     .option('--config <file>', 'registries and limits, in the syntax of buildkitd.toml')
     .option('--builder <name>', 'accepted for docker buildx; only the embedded builder exists')
     .showSuggestionAfterError(true)
+    // Told by main(), in other words.
+    .configureOutput({ outputError: () => {} })
     .exitOverride();
 
   const build = new Command('build')
@@ -73,7 +76,7 @@ function program(): Command {
         await runPrune(flags, globals(root));
       }),
   );
-  for (const command of root.commands) command.exitOverride();
+  for (const command of root.commands) command.copyInheritedSettings(root);
   // Before anything is opened: the process is replaced.
   root.hook('preAction', async (_root, command) => {
     if (process.geteuid?.() === 0 || onlyReads(command)) return;
@@ -109,20 +112,18 @@ function booleanFlags(command: Command): Set<string> {
 /** Runs one command; sets the exit code and reports what fails. `argv` begins after the program's name. */
 export async function main(argv: string[]): Promise<void> {
   const root = program();
+  let name: string | undefined;
   try {
     const normalized = normalizeBooleans(argv, { booleans: booleanFlags(root) });
-    const name = normalized.find((argument) => !argument.startsWith('-'));
+    name = normalized.find((argument) => !argument.startsWith('-'));
     await root.parseAsync(normalized, { from: 'user' });
     if (name === undefined) root.outputHelp();
   } catch (error) {
-    if (error instanceof CommanderError) {
-      // Commander has printed its message; usage errors are exit code 1 as with docker.
-      process.exitCode = error.exitCode === 0 ? 0 : 1;
-      return;
-    }
-    const known = error instanceof CairnError ? error : undefined;
-    reportError(known ?? error, { debug: argv.includes('--debug') || argv.includes('-D') });
-    process.exitCode = known?.code === 'CANCELED' ? 130 : 1;
+    // Help and the version were asked for.
+    if (error instanceof CommanderError && error.exitCode === 0) return;
+    const known = error instanceof CommanderError ? usageError(error, name) : error;
+    reportError(known, { debug: argv.includes('--debug') || argv.includes('-D') });
+    process.exitCode = known instanceof CairnError && known.code === 'CANCELED' ? 130 : 1;
   }
 }
 

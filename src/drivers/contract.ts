@@ -42,7 +42,7 @@ export interface ClientInputs {
 export interface Driver {
   readonly name: string;
   /** Looks at what the client offers, before anything is built. @throws CairnError USAGE */
-  check(inputs: ClientInputs): void;
+  check(inputs: ClientInputs): Promise<void>;
   build(
     request: BuildRequest,
     inputs: ClientInputs,

@@ -162,7 +162,10 @@ describe('where the Dockerfile and the context come from', () => {
   test('both from stdin is refused', async () => {
     const { code, stderr } = await cairn.run(['build', '-f', '-', '-'], { stdin: DOCKERFILE });
     assert.equal(code, 1);
-    assert.match(stderr, /^ERROR: invalid argument: can't use stdin for both build context and dockerfile$/m);
+    assert.match(
+      stderr,
+      /^ERROR: failed to build: invalid argument: can't use stdin for both build context and dockerfile$/m,
+    );
   });
 
   test('a Dockerfile outside the context, its own ignore file, lower case', async () => {

@@ -4,7 +4,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, w
 import { writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { CairnError } from '../../errors/error.ts';
+import { CairnError, messageOf } from '../../errors/error.ts';
 import { ARCHIVE_HEADER_SIZE, isArchive } from '../../frontend/dockerfile/context/archive.ts';
 import { familiarReference, parseNamed } from '../../registry/reference.ts';
 import { peek, readDockerfile } from './stdin.ts';
@@ -136,7 +136,7 @@ function namedContexts(values: string[], out: Contexts): void {
   for (const value of values.filter((text) => text !== '')) {
     const equals = value.indexOf('=');
     if (equals === -1) throw usage(`invalid context value: ${value}, expected key=value`);
-    const name = familiarReference(parseNamed(value.slice(0, equals))).replace(/:latest$/, '');
+    const name = contextName(value.slice(0, equals));
     const target = value.slice(equals + 1);
     out.frontendAttrs['frontend.caps'] = 'moby.buildkit.frontend.contexts+forward';
     if (isRemote(target) || target.startsWith('docker-image://')) {
@@ -155,6 +155,15 @@ function namedContexts(values: string[], out: Contexts): void {
       out.localDirectories[local] = target;
       out.frontendAttrs[`context:${name}`] = `local:${local}`;
     }
+  }
+}
+
+/** As the frontend looks for it. @throws CairnError USAGE */
+function contextName(text: string): string {
+  try {
+    return familiarReference(parseNamed(text)).replace(/:latest$/, '');
+  } catch (cause) {
+    throw new CairnError(`invalid context name ${text}: ${messageOf(cause)}`, { code: 'USAGE', cause });
   }
 }
 

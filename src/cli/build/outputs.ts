@@ -109,7 +109,11 @@ function place({ type, attrs, dest }: Entry, { stdoutIsTerminal }: OutputFlags):
     if (dest !== '') throw new CairnError(`dest has no meaning for ${type} exporter`, { code: 'USAGE' });
     return { export: entry, place: { kind: 'none' } };
   }
-  if (dest === '' && type === 'docker') return { export: entry, place: { kind: 'load', command: [] } };
+  if (dest === '' && type === 'docker') {
+    const { context, ...rest } = attrs;
+    const command = context === undefined ? [] : ['docker', '--context', context, 'load'];
+    return { export: { type, attrs: rest }, place: { kind: 'load', command } };
+  }
   if (dest === '' || dest === '-') {
     if (stdoutIsTerminal) {
       throw new CairnError(`dest file is required for ${type} exporter. refusing to write to console`, {

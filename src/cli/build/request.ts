@@ -1,6 +1,6 @@
 /** Flags of one invocation → the build request and what the client offers. */
 import { randomUUID } from 'node:crypto';
-import { CairnError } from '../../errors/error.ts';
+import { CairnError, messageOf } from '../../errors/error.ts';
 import type { BuildRequest } from '../../engine/contract.ts';
 import type { ClientInputs } from '../../drivers/contract.ts';
 import { formatReference, parseReference } from '../../registry/reference.ts';
@@ -31,6 +31,8 @@ export interface Invocation {
   env: NodeJS.ProcessEnv;
   stdin: AsyncIterable<Uint8Array>;
   stdoutIsTerminal: boolean;
+  /** Called when all values could be read: what is refused after that is what they name. */
+  begin: () => void;
 }
 
 const usage = (message: string, hint?: string) => new CairnError(message, { code: 'USAGE', hint });
@@ -42,12 +44,20 @@ export async function prepareBuild({
   env,
   stdin,
   stdoutIsTerminal,
+  begin,
 }: Invocation): Promise<PreparedBuild> {
   refuseUnsupported(flags);
   const call = flags.check === true ? parseCall('check') : parseCall(flags.call);
   const buildArgs = keyValues(flags.buildArg, '--build-arg', env);
   const epoch = env['SOURCE_DATE_EPOCH'];
   if (epoch !== undefined && epoch !== '') buildArgs['SOURCE_DATE_EPOCH'] ??= epoch;
+  const valueAttrs = valueAttributes(flags, buildArgs);
+  const cacheTo = parseCacheEntries(flags.cacheTo, '--cache-to');
+  if (parseBool(buildArgs['BUILDKIT_INLINE_CACHE'] ?? '') === true)
+    cacheTo.push({ type: 'inline', attrs: {} });
+  const cacheFrom = parseCacheEntries(flags.cacheFrom, '--cache-from');
+  const secrets = parseSecrets(flags.secret);
+  begin();
 
   const outputs = parseOutputs({
     outputs: flags.output,
@@ -73,20 +83,17 @@ export async function prepareBuild({
     throw usage('local output mode=delete requires --allow=buildx.local.delete');
   }
 
-  const cacheTo = parseCacheEntries(flags.cacheTo, '--cache-to');
-  if (parseBool(buildArgs['BUILDKIT_INLINE_CACHE'] ?? '') === true)
-    cacheTo.push({ type: 'inline', attrs: {} });
-  const cacheFrom = parseCacheEntries(flags.cacheFrom, '--cache-from');
   const cacheLenient = flags.cacheLenient === true;
   await checkCacheEntries(cacheTo, 'to', { env, lenient: cacheLenient });
   await checkCacheEntries(cacheFrom, 'from', { env, lenient: cacheLenient });
 
-  const frontendAttrs = frontendAttributes(flags, buildArgs);
+  const platforms = await targetPlatforms(flags.platform);
+  refuseManifestLists(outputs, platforms);
+  const frontendAttrs = { ...valueAttrs, ...frontendAttributes(flags, platforms) };
   if (flags.network === 'host') allowed.entitlements.push('network.host');
   const ssh = parseSsh(flags.ssh);
   if (ssh.length === 0 && /^(ssh:\/\/|[\w.-]+@[\w.-]+:)/.test(context))
     ssh.push({ id: 'default', paths: [] });
-  const secrets = parseSecrets(flags.secret);
   const contexts = await prepareContexts({
     context,
     file: flags.file,
@@ -120,15 +127,56 @@ export async function prepareBuild({
   };
 }
 
-function frontendAttributes(flags: BuildFlags, buildArgs: Record<string, string>): Record<string, string> {
+/** Those whose values are checked without a look at what they name. */
+function valueAttributes(flags: BuildFlags, buildArgs: Record<string, string>): Record<string, string> {
+  const attrs: Record<string, string> = {};
+  if (parseBool(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? '') === true) attrs['multi-platform'] = 'true';
+  for (const [key, value] of Object.entries(buildArgs)) attrs[`build-arg:${key}`] = value;
+  for (const [key, value] of Object.entries(keyValues(flags.label, '--label'))) attrs[`label:${key}`] = value;
+  if (flags.shmSize !== '') {
+    const bytes = parseMemory(flags.shmSize, '--shm-size');
+    if (bytes > 0) attrs['shm-size'] = String(bytes);
+  }
+  const limits = ulimits(flags.ulimit);
+  if (limits !== '') attrs['ulimit'] = limits;
+  return attrs;
+}
+
+/** Comma lists taken apart, names spelt out. @throws CairnError USAGE for what is no platform */
+async function targetPlatforms(values: readonly string[]): Promise<string[]> {
+  const names = values.flatMap((value) => value.split(',')).filter((value) => value !== '');
+  if (names.length === 0) return [];
+  const { formatPlatform, hostPlatform, parsePlatform } = await import('../../llb/platform.ts');
+  return names.map((name) => {
+    if (name === 'local') return formatPlatform(hostPlatform());
+    try {
+      parsePlatform(name);
+      return name;
+    } catch (cause) {
+      throw new CairnError(`invalid value of --platform: ${messageOf(cause)}`, {
+        code: 'USAGE',
+        hint: 'write OS/ARCHITECTURE, e.g. linux/arm64',
+        cause,
+      });
+    }
+  });
+}
+
+/** @throws CairnError USAGE for what `docker load` cannot take */
+function refuseManifestLists(outputs: readonly Output[], platforms: readonly string[]): void {
+  if (platforms.length < 2 || !outputs.some(({ export: { type } }) => type === 'docker')) return;
+  throw usage(
+    'docker exporter does not currently support exporting manifest lists',
+    'build one platform, or use --output type=oci',
+  );
+}
+
+function frontendAttributes(flags: BuildFlags, platforms: readonly string[]): Record<string, string> {
   const attrs: Record<string, string> = {};
   const set = (key: string, value: string) => {
     if (value !== '') attrs[key] = value;
   };
   set('cgroup-parent', flags.cgroupParent);
-  if (parseBool(buildArgs['BUILDKIT_MULTI_PLATFORM'] ?? '') === true) attrs['multi-platform'] = 'true';
-  for (const [key, value] of Object.entries(buildArgs)) attrs[`build-arg:${key}`] = value;
-  for (const [key, value] of Object.entries(keyValues(flags.label, '--label'))) attrs[`label:${key}`] = value;
   if (flags.pull === true) attrs['image-resolve-mode'] = 'pull';
   set('target', flags.target);
   if (flags.noCache === true && flags.noCacheFilter.length > 0) {
@@ -136,13 +184,7 @@ function frontendAttributes(flags: BuildFlags, buildArgs: Record<string, string>
   }
   set('no-cache', flags.noCacheFilter.join(','));
   if (flags.noCache === true) attrs['no-cache'] = '';
-  set(
-    'platform',
-    flags.platform
-      .flatMap((value) => value.split(','))
-      .filter((value) => value !== '')
-      .join(','),
-  );
+  set('platform', platforms.join(','));
   if (flags.network === 'host' || flags.network === 'none') attrs['force-network-mode'] = flags.network;
   else if (flags.network !== 'default' && flags.network !== '') {
     throw usage(`network mode ${JSON.stringify(flags.network)} not supported: must be default, host or none`);
@@ -151,11 +193,6 @@ function frontendAttributes(flags: BuildFlags, buildArgs: Record<string, string>
     'add-hosts',
     extraHosts(flags.addHost.flatMap((value) => (value.includes('=') ? [value] : value.split(',')))),
   );
-  if (flags.shmSize !== '') {
-    const bytes = parseMemory(flags.shmSize, '--shm-size');
-    if (bytes > 0) attrs['shm-size'] = String(bytes);
-  }
-  set('ulimit', ulimits(flags.ulimit));
   Object.assign(attrs, resourceLimits(flags));
   return attrs;
 }

@@ -1,6 +1,7 @@
 /** `cairn build`: prepares the request, runs it with a display, writes what was asked for. */
-import { rmSync, writeFileSync } from 'node:fs';
-import { CairnError } from '../../errors/error.ts';
+import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { CairnError, messageOf } from '../../errors/error.ts';
 import type { BuildResult } from '../../engine/contract.ts';
 import type { WarningEvent } from '../../progress/events.ts';
 import { createDisplay, PROGRESS_MODES, type Display, type ProgressMode } from '../../progress/display.ts';
@@ -18,6 +19,9 @@ const NO_OUTPUT =
   'WARNING: No output specified. Build result will only remain in the build cache. ' +
   'To push result image into registry use --push or to load image into docker use --load\n';
 
+/** So many signals end the process at once, as they do BuildKit's programs (util/appcontext). */
+const FORCING_SIGNALS = 3;
+
 /** @returns the exit code @throws CairnError USAGE before anything is built */
 export async function runBuild(
   context: string,
@@ -26,20 +30,25 @@ export async function runBuild(
 ): Promise<number> {
   const flags = { ...given, ...withDefaults(given, process.env) };
   const mode = displayMode(flags);
+  checkResultFiles(flags);
   if (flags.iidfile !== '') rmSync(flags.iidfile, { force: true });
-  const prepared = await prepareBuild({
-    context,
-    flags,
-    env: process.env,
-    stdin: process.stdin as AsyncIterable<Buffer>,
-    stdoutIsTerminal: process.stdout.isTTY,
-  });
-  if (prepared.noOutput && mode !== 'quiet' && mode !== 'none' && mode !== 'rawjson') {
-    process.stderr.write(NO_OUTPUT);
+  let prefix = '';
+  const asked = { context, flags, env: process.env, stdoutIsTerminal: process.stdout.isTTY };
+  let prepared: PreparedBuild;
+  try {
+    prepared = await prepareBuild({
+      ...asked,
+      stdin: process.stdin as AsyncIterable<Buffer>,
+      begin: () => (prefix = 'failed to build: '),
+    });
+  } catch (error) {
+    reportError(error, { debug: globals.debug === true, prefix });
+    return 1;
   }
   const abort = new AbortController();
+  let signals = 0;
   const stop = (signal: NodeJS.Signals) => {
-    if (abort.signal.aborted) process.exit(130);
+    if (++signals >= FORCING_SIGNALS) process.exit(130);
     abort.abort(new CairnError(`canceled by ${signal}`, { code: 'CANCELED' }));
   };
   process.on('SIGINT', stop).on('SIGTERM', stop);
@@ -48,19 +57,26 @@ export async function runBuild(
     out: process.stderr,
     description: { plain: 'building with the embedded builder', tty: 'embedded' },
   });
-  let prefix = '';
+  // After the progress, in what order docker buildx has it.
+  const conclude = () => {
+    display.close();
+    const shown = mode !== 'quiet' && mode !== 'none' && mode !== 'rawjson';
+    if (prepared.noOutput && shown) process.stderr.write(NO_OUTPUT);
+    // What a check found is its answer.
+    if (prepared.call?.name !== 'lint' && shown) printWarnings(display.warnings, globals.debug === true);
+  };
   try {
     const result = await build(prepared, globals, {
       display,
       signal: abort.signal,
       begin: () => (prefix = 'failed to build: failed to solve: '),
     });
-    display.close();
-    if (prepared.call === undefined) printWarnings(display.warnings, mode, globals.debug === true);
+    prefix = '';
+    conclude();
     writeResults(result, flags, display, prepared);
     return prepared.call === undefined ? 0 : printCall(prepared.call, result, prepared.dockerfileName);
   } catch (error) {
-    display.close();
+    conclude();
     reportError(
       abort.signal.aborted
         ? new CairnError('Canceled: context canceled', { code: 'CANCELED', cause: error })
@@ -97,7 +113,7 @@ async function build(
     env: process.env,
   });
   try {
-    driver.check(inputs);
+    await driver.check(inputs);
     begin();
     return await driver.build(request, inputs, display.sink, signal);
   } finally {
@@ -133,7 +149,7 @@ function writeResults(
   const imageId = metadata['containerimage.config.digest'] ?? metadata['containerimage.digest'] ?? '';
   const quiet = flags.quiet === true || flags.progress === 'quiet';
   if (quiet && prepared.call === undefined) process.stdout.write(`${imageId}\n`);
-  if (flags.iidfile !== '') writeFileSync(flags.iidfile, imageId);
+  if (flags.iidfile !== '') writeResult('image ID file', flags.iidfile, imageId);
   if (flags.metadataFile !== '') {
     const decoded: Record<string, unknown> = {
       ...decodeMetadata(metadata),
@@ -143,9 +159,35 @@ function writeResults(
       decoded['buildx.build.warnings'] = display.warnings.map(warningJson);
     }
     const sorted = Object.fromEntries(Object.entries(decoded).sort(([a], [b]) => (a < b ? -1 : 1)));
-    writeFileSync(flags.metadataFile, JSON.stringify(sorted, undefined, 2));
+    writeResult('metadata file', flags.metadataFile, JSON.stringify(sorted, undefined, 2));
   }
   if (flags.cacheReport !== undefined) writeCacheReport(flags.cacheReport, result.steps);
+}
+
+/** Before anything is built: a build whose result cannot be told is in vain. @throws CairnError USAGE */
+function checkResultFiles({ iidfile, metadataFile }: BuildFlags): void {
+  for (const [flag, path] of [
+    ['--iidfile', iidfile],
+    ['--metadata-file', metadataFile],
+  ] as const) {
+    if (path === '') continue;
+    if (statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() !== true) {
+      throw new CairnError(`invalid output path of ${flag}: stat ${dirname(path)}: no such directory`, {
+        code: 'USAGE',
+      });
+    }
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) {
+      throw new CairnError(`invalid output path of ${flag}: ${path} is a directory`, { code: 'USAGE' });
+    }
+  }
+}
+
+function writeResult(what: string, path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (cause) {
+    throw new CairnError(`writing ${what}: ${messageOf(cause)}`, { code: 'UNAVAILABLE', cause });
+  }
 }
 
 /** Values that are base64 of a JSON object or array of objects are written as that, as buildx does. */
@@ -163,8 +205,8 @@ function decodeMetadata(metadata: Record<string, string>): Record<string, unknow
   );
 }
 
-function printWarnings(warnings: readonly WarningEvent[], mode: ProgressMode, debug: boolean): void {
-  if (warnings.length === 0 || mode === 'quiet' || mode === 'none' || mode === 'rawjson') return;
+function printWarnings(warnings: readonly WarningEvent[], debug: boolean): void {
+  if (warnings.length === 0) return;
   const title = warnings.length === 1 ? '1 warning found' : `${warnings.length} warnings found`;
   let text = `\n ${title}${debug ? '' : ' (use --debug to expand)'}:\n`;
   for (const warning of warnings) {

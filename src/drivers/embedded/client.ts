@@ -17,9 +17,21 @@ export interface EmbeddedClient extends BuildClient {
   finish(success: boolean): Promise<void>;
 }
 
-/** @throws CairnError USAGE when a secret's file is not there or is too large */
-export function checkInputs(inputs: ClientInputs, env: NodeJS.ProcessEnv): void {
+/** @throws CairnError USAGE when a secret's file is not there or too large, or what `--ssh` names is no agent and no key */
+export async function checkInputs(inputs: ClientInputs, env: NodeJS.ProcessEnv): Promise<void> {
   for (const secret of inputs.secrets) checkSecret(secret, env);
+  if (inputs.ssh.length === 0) return;
+  const { checkAgent } = await import('../../executor/ssh/agent.ts');
+  for (const { id, paths } of inputs.ssh) {
+    try {
+      checkAgent(paths, env);
+    } catch (cause) {
+      throw new CairnError(
+        `failed to convert agent config for ID: ${JSON.stringify(id)}: ${messageOf(cause)}`,
+        { code: 'USAGE', hint: cause instanceof CairnError ? cause.hint : undefined, cause },
+      );
+    }
+  }
 }
 
 export function createEmbeddedClient(inputs: ClientInputs, env: NodeJS.ProcessEnv): EmbeddedClient {

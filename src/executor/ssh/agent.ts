@@ -43,11 +43,23 @@ export async function openAgent(
   paths: readonly string[],
   env: Readonly<Record<string, string | undefined>>,
 ): Promise<OpenAgent> {
+  const { keys, socket } = checkAgent(paths, env);
+  return serve((client) => {
+    if (socket === undefined) exchange(client, (message) => answerFromKeys(keys, message));
+    else forward(client, connect(socket));
+  });
+}
+
+/** Looks for what {@link openAgent} would open. @throws CairnError as that does */
+export function checkAgent(
+  paths: readonly string[],
+  env: Readonly<Record<string, string | undefined>>,
+): { keys: SshKey[]; socket: string | undefined } {
   const wanted = paths.filter((path) => path !== '');
   if (wanted.length === 0) {
     const socket = env['SSH_AUTH_SOCK'] ?? '';
     if (socket === '') {
-      throw new CairnError('invalid empty ssh agent socket, make sure SSH_AUTH_SOCK is set', {
+      throw new CairnError('invalid empty ssh agent socket: make sure SSH_AUTH_SOCK is set', {
         code: 'USAGE',
         hint: 'Start an agent, or name a key file or a socket: --ssh default=PATH.',
       });
@@ -65,16 +77,12 @@ export async function openAgent(
   if (socket !== undefined && keys.length > 0) {
     throw new CairnError('invalid combination of keys and sockets', { code: 'USAGE' });
   }
-  return serve((client) => {
-    if (socket === undefined) exchange(client, (message) => answerFromKeys(keys, message));
-    else forward(client, connect(socket));
-  });
+  return { keys, socket };
 }
 
 function typeOf(path: string) {
   const stat = statSync(path, { throwIfNoEntry: false });
-  if (stat === undefined)
-    throw new CairnError(`--ssh: ${path}: no such file or directory`, { code: 'USAGE' });
+  if (stat === undefined) throw new CairnError(`stat ${path}: no such file or directory`, { code: 'USAGE' });
   return stat;
 }
 

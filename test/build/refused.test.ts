@@ -1,0 +1,110 @@
+/** What is refused before anything is built, and how a build that fails or is stopped is told: words and exit codes of docker buildx. */
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { once } from 'node:events';
+import { useCairn, type Cairn } from './cairn.ts';
+import { startBaseImageRegistry } from '../servers/base_images.ts';
+import type { RegistryServer } from '../servers/docker_registry.ts';
+
+let registry: RegistryServer;
+let cairn: Cairn;
+let context: string;
+
+before(async () => {
+  registry = await startBaseImageRegistry();
+  cairn = useCairn(registry.host);
+  context = cairn.project({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n', file: '' });
+});
+after(async () => {
+  cairn.remove();
+  await registry.stop();
+});
+
+describe('the command line', () => {
+  for (const [args, message] of [
+    [['--flie', 'x', '.'], /^ERROR: unknown flag: --flie\ndid you mean --file\?$/m],
+    [['-Z', '.'], /^ERROR: unknown shorthand flag: 'Z' in -Z$/m],
+    [['-t'], /^ERROR: flag needs an argument: --tag$/m],
+    [[], /^ERROR: 'cairn build' requires 1 argument\nUsage: {2}cairn build \[OPTIONS\] PATH \| URL \| -$/m],
+    [['.', '.'], /^ERROR: 'cairn build' requires 1 argument$/m],
+    [['--shm-size=x', '.'], /^ERROR: invalid size "x" for --shm-size$/m],
+    [['--ulimit=x', '.'], /^ERROR: invalid ulimit argument: x$/m],
+    [['--build-arg', '=x', '.'], /^ERROR: invalid key-value pair "=x" in --build-arg: empty key$/m],
+    [['nowhere'], /^ERROR: failed to build: unable to prepare context: path "nowhere" not found$/m],
+    [['-o', 'type=local', '.'], /^ERROR: failed to build: dest is required for local exporter$/m],
+    [['--platform=x', '.'], /^ERROR: failed to build: .*"x": unknown operating system or architecture/m],
+    [
+      ['--build-context', 'a b=.', '.'],
+      /^ERROR: failed to build: invalid context name a b: invalid reference/m,
+    ],
+    [
+      ['--load', '--platform=linux/amd64,linux/arm64', '.'],
+      /^ERROR: failed to build: docker exporter does not currently support exporting manifest lists$/m,
+    ],
+    [['--secret=id=x,src=nowhere', '.'], /^ERROR: failed to build: failed to stat nowhere/m],
+    [
+      ['--ssh=default', '.'],
+      /^ERROR: failed to build: failed to convert agent config for ID: "default": .*SSH_AUTH_SOCK/m,
+    ],
+    [['--ssh=x=nowhere', '.'], /agent config for ID: "x": stat nowhere: no such file or directory$/m],
+    [['--ssh=x=file', '.'], /agent config for ID: "x": failed to parse file: /m],
+    [['--iidfile=no/where', '.'], /^ERROR: invalid output path of --iidfile: stat no: no such directory$/m],
+    [['--metadata-file=no/where', '.'], /^ERROR: invalid output path of --metadata-file: stat no: /m],
+  ] as const) {
+    test(args.join(' ') || 'nothing', async () => {
+      const { code, stdout, stderr } = await cairn.run(['build', '--progress=plain', ...args], {
+        cwd: context,
+        env: { SSH_AUTH_SOCK: '' },
+      });
+      assert.equal(code, 1);
+      assert.match(stderr, message);
+      assert.equal(stdout, '');
+      assert.doesNotMatch(stderr, /^#1/m, 'nothing was begun');
+    });
+  }
+});
+
+test('--check shows the line that cannot be read', async () => {
+  const directory = cairn.project({ Dockerfile: 'FROM scratch\nCOPPY x /\n' });
+  const { code, stderr } = await cairn.run(['build', '--check', directory]);
+  assert.equal(code, 1);
+  assert.match(stderr, /^ +2 \| >>> COPPY x \/$/m);
+  assert.match(stderr, /^ERROR: dockerfile parse error on line 2: unknown instruction: COPPY/m);
+});
+
+test('a build that fails tells its warnings, too, and the error last', async () => {
+  const directory = cairn.project({ Dockerfile: 'FROM busybox as x\nRUN echo why; false\n' });
+  const { code, stderr } = await cairn.run(['build', '--progress=plain', directory]);
+  assert.equal(code, 1);
+  const order = [
+    '\n------\n > [2/2] RUN echo why; false:\n',
+    'WARNING: No output specified',
+    ' - FromAsCasing: ',
+    'Dockerfile:2\n--------------------\n',
+    'ERROR: failed to build: failed to solve: process "/bin/sh -c echo why; false" did not complete',
+  ].map((text) => stderr.indexOf(text));
+  assert.ok(!order.includes(-1), stderr);
+  assert.deepEqual(
+    order,
+    order.toSorted((a, b) => a - b),
+  );
+});
+
+test('two interrupts at once stop a build as one does: told, exit code 130', async () => {
+  const directory = cairn.project({ Dockerfile: 'FROM busybox\nRUN echo begun; sleep 60\n' });
+  const child = cairn.start(['build', '--progress=plain', directory]);
+  let text = '';
+  child.stdin?.end();
+  await new Promise<void>((begun) => {
+    child.stderr?.on('data', (chunk: Buffer) => {
+      text += chunk.toString();
+      if (/^#\d+ \d\.\d+ begun$/m.test(text)) begun();
+    });
+  });
+  child.kill('SIGINT');
+  child.kill('SIGINT');
+  const [code] = (await once(child, 'close')) as [number];
+  assert.equal(code, 130, text);
+  assert.match(text, /^#\d+ CANCELED$/m);
+  assert.match(text, /^ERROR: failed to build: failed to solve: Canceled: context canceled$/m);
+});
