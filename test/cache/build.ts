@@ -81,6 +81,7 @@ export async function buildImage(registry: string, options: BuildOptions = {}): 
     env: {},
     stdin: noInput(),
     stdoutIsTerminal: false,
+    begin: () => {},
   });
   const driver = await createEmbeddedDriver({
     root: options.store ?? join(work, 'store'),

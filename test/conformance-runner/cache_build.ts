@@ -41,6 +41,7 @@ export async function buildCase(
     env: {},
     stdin: noInput(),
     stdoutIsTerminal: false,
+    begin: () => {},
   });
   const vertices = new Map<string, VertexEvent>();
   const warnings: string[] = [];
