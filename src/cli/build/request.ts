@@ -32,7 +32,7 @@ export interface Invocation {
   stdin: AsyncIterable<Uint8Array>;
   stdoutIsTerminal: boolean;
   /** Called when all values could be read: what is refused after that is what they name. */
-  begin: () => void;
+  begin?: () => void;
 }
 
 const usage = (message: string, hint?: string) => new CairnError(message, { code: 'USAGE', hint });
@@ -57,7 +57,7 @@ export async function prepareBuild({
     cacheTo.push({ type: 'inline', attrs: {} });
   const cacheFrom = parseCacheEntries(flags.cacheFrom, '--cache-from');
   const secrets = parseSecrets(flags.secret);
-  begin();
+  begin?.();
 
   const outputs = parseOutputs({
     outputs: flags.output,
