@@ -118,6 +118,8 @@ export interface CacheManifest {
   /** By digest. */
   blobs: Map<Digest, Descriptor>;
   provider: BlobProvider;
+  /** Of the manifest, where that is one of OCI or Docker. */
+  mediaType?: string;
   /** Opaque token for conditional writes: an ETag, a manifest digest. */
   version?: string;
 }

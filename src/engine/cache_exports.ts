@@ -120,6 +120,7 @@ async function publishWithin(
 ): Promise<Record<string, string>> {
   const timeout = AbortSignal.timeout(entry.common.timeout);
   const signal = AbortSignal.any([context.signal, timeout]);
+  const done = startStatus(vertex, 'sending cache export');
   try {
     const { publishCache } = await import('../cache/backends/publish.ts');
     const warn = warner(context.progress);
@@ -131,6 +132,8 @@ async function publishWithin(
       hint: 'raise timeout= of the --cache-to entry',
       cause: error,
     });
+  } finally {
+    done();
   }
 }
 

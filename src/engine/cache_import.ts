@@ -87,6 +87,8 @@ export class CacheImport {
       startStatus(progress, 'no cache found')();
       return undefined;
     }
+    for (const { mediaType } of found)
+      if (mediaType !== undefined) startStatus(progress, `inferred cache manifest type: ${mediaType}`)();
     const manifest = uniteManifests(found);
     this.#blobs = [...manifest.blobs.keys()];
     const patience = Math.min(BLOB_PATIENCE_MS, this.#entry.common.timeout);

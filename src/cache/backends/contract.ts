@@ -83,6 +83,8 @@ export interface Published {
   digest?: Digest;
   /** Media type and size in bytes of it, where it is an OCI manifest. */
   descriptor?: Descriptor;
+  /** Digest of the config, where it is an OCI manifest. */
+  config?: Digest;
   /** Bytes of the largest of manifest and config: BuildKit cannot import more than 1 MiB from some backends. */
   size?: number;
   /** Response metadata, as `cache.manifest`. */

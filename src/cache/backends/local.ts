@@ -85,7 +85,7 @@ class LocalBackend implements CacheBackend {
     const found = name.includes(':') ? this.#layout.blob(name as Digest) : this.#layout.tagged(name);
     if (found === undefined) return undefined;
     const bytes = await collect(verified(this.read(found), found), MAX_MANIFEST_BYTES);
-    const { config, layers } = decodeManifest(bytes);
+    const { config, layers, mediaType } = decodeManifest(bytes);
     if (config === undefined)
       throw new CairnError(`manifest ${found.digest} is not that of a cache`, { code: 'CORRUPT' });
     const text = await collect(verified(this.read(config), config), MAX_CONFIG_BYTES);
@@ -93,6 +93,7 @@ class LocalBackend implements CacheBackend {
       config: parseCacheConfig(text),
       blobs: byDigest(layers),
       provider: this,
+      mediaType,
       version: found.digest,
     };
   }

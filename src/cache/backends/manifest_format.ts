@@ -6,6 +6,7 @@ import type { BlobProvider, Descriptor, Digest } from '../../content/contract.ts
 import { digestOf } from '../../content/digest.ts';
 import {
   convertLayerMediaType,
+  DOCKER_MANIFEST,
   DOCKER_MANIFEST_LIST,
   OCI_INDEX,
   OCI_MANIFEST,
@@ -72,6 +73,7 @@ export function published({ config, manifest }: EncodedCache, status: Published[
     status,
     digest,
     descriptor: manifest.descriptor,
+    config: config.descriptor.digest,
     size: Math.max(config.bytes.length, manifest.bytes.length),
     metadata: { [MANIFEST_METADATA]: goJson({ mediaType, digest, size }) },
   };
@@ -79,6 +81,8 @@ export function published({ config, manifest }: EncodedCache, status: Published[
 
 /** What a manifest says, as far as it can be read: entries that are no descriptors are left out. */
 export interface DecodedManifest {
+  /** What it says to be, where its fields agree; else Docker's type for these fields. */
+  mediaType: string;
   /** Undefined: it is no cache manifest, but may be an image with an inline cache. */
   config: Descriptor | undefined;
   /** Of an image manifest. */
@@ -102,9 +106,19 @@ export function decodeManifest(bytes: Uint8Array): DecodedManifest {
   const config = [...(imageConfig === undefined ? [] : [imageConfig]), ...manifests].findLast(
     ({ mediaType }) => mediaType === CACHE_CONFIG_MEDIA_TYPE,
   );
+  const mediaType = inferredType(value);
   const others = manifests.filter(({ mediaType }) => mediaType !== CACHE_CONFIG_MEDIA_TYPE);
-  if (config === undefined) return { config, imageConfig, layers, manifests: others };
-  return { config, imageConfig: undefined, layers: [...layers, ...others], manifests: [] };
+  if (config === undefined) return { mediaType, config, imageConfig, layers, manifests: others };
+  return { mediaType, config, imageConfig: undefined, layers: [...layers, ...others], manifests: [] };
+}
+
+/** As BuildKit names it (util/imageutil DetectManifestBlobMediaType, v0.32.2). */
+function inferredType({ mediaType, config, layers }: Record<string, unknown>): string {
+  const [docker, oci] =
+    config === undefined && layers === undefined
+      ? [DOCKER_MANIFEST_LIST, OCI_INDEX]
+      : [DOCKER_MANIFEST, OCI_MANIFEST];
+  return mediaType === oci ? oci : docker;
 }
 
 function parseObject(bytes: Uint8Array): Record<string, unknown> {

@@ -125,7 +125,7 @@ async function publish(
 
 /** As BuildKit shows it; what was not written is said to be unchanged. */
 function showManifest(
-  { status, digest, descriptor }: Published,
+  { status, digest, descriptor, config }: Published,
   progress: VertexProgress,
   started = new Date(),
 ): void {
@@ -136,8 +136,11 @@ function showManifest(
       : descriptor.mediaType === OCI_MANIFEST
         ? 'cache image manifest'
         : 'cache manifest';
+  const times = { name: '', current: 0, total: 0, started, completed: new Date() };
+  if (status === 'written' && config !== undefined)
+    progress.status({ id: `writing config ${config}`, ...times });
   const id = status === 'unchanged' ? `${what} ${digest} is unchanged` : `writing ${what} ${digest}`;
-  progress.status({ id, name: '', current: 0, total: 0, started, completed: new Date() });
+  progress.status({ id, ...times });
 }
 
 function warnOfSize({ size = 0 }: Published, { entry, warn }: PublishContext): void {

@@ -82,6 +82,7 @@ class RegistryBackend implements CacheBackend {
     const { descriptor, bytes } = manifest;
     const decoded = decodeManifest(bytes);
     const version = descriptor.digest;
+    const { mediaType } = decoded;
     if (decoded.config === undefined) {
       const inline = await importInline(
         decoded,
@@ -92,11 +93,19 @@ class RegistryBackend implements CacheBackend {
         this.#warn,
         signal,
       );
-      return inline === undefined ? undefined : { ...inline, blobs: this.#withOrigin(inline), version };
+      return inline === undefined
+        ? undefined
+        : { ...inline, blobs: this.#withOrigin(inline), mediaType, version };
     }
     const { config, layers } = decoded;
     const text = await collect(verified(this.read(config, { signal }), config), MAX_CONFIG_BYTES);
-    const found = { config: parseCacheConfig(text), blobs: byDigest(layers), provider: this, version };
+    const found = {
+      config: parseCacheConfig(text),
+      blobs: byDigest(layers),
+      provider: this,
+      mediaType,
+      version,
+    };
     return { ...found, blobs: this.#withOrigin(found) };
   }
 
