@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { spawnProcess } from '../platform/spawn.ts';
-import { processStat } from './process_stat.ts';
+import { processStat } from '../platform/process_stat.ts';
 import { PLAIN_ENVIRONMENT, type Runtime } from './runtime.ts';
 
 /** Between two tries: a container that is still being made has no process yet. */

@@ -1,7 +1,7 @@
 /** What is known of a step that no runtime keeps a record of: its process, by id and start time, in a file. */
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { processStat } from './process_stat.ts';
+import { processStat } from '../platform/process_stat.ts';
 
 /** Notes the process `pid` as that of step `id`. The function that it returns forgets it. */
 export function recordProcess(state: string, id: string, pid: number): () => void {

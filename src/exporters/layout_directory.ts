@@ -12,6 +12,7 @@ import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { BlobProvider, Descriptor } from '../content/contract.ts';
 import { verified } from '../content/verify.ts';
+import { removeAbandoned, temporaryName } from '../platform/temporary_name.ts';
 import { blobPath } from './archive.ts';
 import { addToIndex, LAYOUT_FILE, LAYOUT_TEXT } from './layout_index.ts';
 
@@ -24,7 +25,8 @@ export async function writeLayoutDirectory(
   image: { root: Descriptor; blobs: readonly Descriptor[]; provider: BlobProvider; names: readonly string[] },
   signal: AbortSignal,
 ): Promise<void> {
-  const temp = join(directory, `.cairn-${process.pid}-${Date.now()}`);
+  removeAbandoned(directory);
+  const temp = join(directory, temporaryName());
   try {
     for (const blob of image.blobs) {
       const path = join(directory, blobPath(blob));

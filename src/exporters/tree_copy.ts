@@ -14,6 +14,7 @@ import {
 import { CairnError } from '../errors/error.ts';
 import type { JobContext } from '../platform/contract.ts';
 import { deviceNumbers, lchown, lsetxattr, mknod, reflink } from '../platform/syscalls_files.ts';
+import { removeAbandoned, temporaryName } from '../platform/temporary_name.ts';
 import { readXattrs, setTime } from '../snapshots/apply/metadata.ts';
 import { join } from '../snapshots/changes/changes.ts';
 import {
@@ -72,7 +73,7 @@ class TreeCopier {
   /** Path → platform that it came from. */
   readonly #written = new Map<string, string>();
   readonly #directories: { path: string; info: FileInfo }[] = [];
-  #temps = 0;
+  readonly #tidied = new Set<string>();
 
   constructor(args: TreeCopyArgs) {
     this.#args = args;
@@ -102,8 +103,7 @@ class TreeCopier {
       this.#directories.push({ path: to, info });
       return;
     }
-    const made =
-      existing === undefined ? to : join(parentOf(to), `.tmp.cairn-${process.pid}-${this.#temps++}`);
+    const made = existing === undefined ? to : this.#beside(to);
     this.#make(file, made);
     if (existing === undefined) return;
     if (isDirectory(existing)) rmSync(fsPath(to), { recursive: true });
@@ -134,6 +134,14 @@ class TreeCopier {
     copyXattrs(file, to);
     if (!symlink) chmodSync(fsPath(to), info.mode & 0o7777);
     setTime(to, info);
+  }
+
+  /** A temporary name in the directory of `to`, from which is removed what killed exports left. */
+  #beside(to: string): string {
+    const directory = parentOf(to);
+    if (!this.#tidied.has(directory)) removeAbandoned(fsPath(directory));
+    this.#tidied.add(directory);
+    return join(directory, temporaryName());
   }
 
   #own(path: string): void {

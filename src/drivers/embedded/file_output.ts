@@ -1,9 +1,10 @@
 /** A file that an exporter writes, beside its final name until the build has succeeded. */
-import { renameSync, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { CairnError, messageOf } from '../../errors/error.ts';
+import { removeAbandoned, temporaryName } from '../../platform/temporary_name.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
 
@@ -15,8 +16,8 @@ export interface OpenOutput {
 
 /** Renamed at the end: a failed build leaves an earlier file as it was. The stream's errors name `path`. */
 export function openFileOutput(path: string): OpenOutput {
-  const temporary = join(dirname(path), `.${basename(path)}.${process.pid}.tmp`);
-  const file = open(temporary, 'w');
+  const temporary = join(dirname(path), temporaryName());
+  const file = create(temporary);
   file.catch(() => {});
   const settle = (work: Promise<unknown>, done: (error?: Error) => void): void => {
     work.then(
@@ -48,6 +49,14 @@ export function openFileOutput(path: string): OpenOutput {
       else rmSync(temporary, { force: true });
     },
   };
+}
+
+/** Directories are made as docker buildx makes them. */
+async function create(temporary: string): Promise<FileHandle> {
+  const directory = dirname(temporary);
+  mkdirSync(directory, { recursive: true });
+  removeAbandoned(directory);
+  return open(temporary, 'wx', 0o644);
 }
 
 function cannotWrite(path: string, cause: unknown): CairnError {
