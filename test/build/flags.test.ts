@@ -353,19 +353,6 @@ describe('output', () => {
     assert.match(String(digests[0]), /^sha256:/);
     assert.equal(digests[0], digests[1]);
   });
-
-  test('--load hands the image to podman', async (t) => {
-    if (spawnSync('which', ['podman']).status !== 0) {
-      t.skip('podman is not installed');
-      return;
-    }
-    await succeed(['--load', '-t', 'localhost/cairn-test-load:1', directory]);
-    const text = execFileSync('podman', ['image', 'inspect', 'localhost/cairn-test-load:1'], {
-      encoding: 'utf8',
-    });
-    execFileSync('podman', ['rmi', 'localhost/cairn-test-load:1'], { stdio: 'ignore' });
-    assert.match(text, /"Architecture"/);
-  });
 });
 
 describe('questions about a Dockerfile', () => {

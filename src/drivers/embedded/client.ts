@@ -1,10 +1,10 @@
 /** The BuildClient of the embedded driver: context directories, credentials, secrets and outputs straight from this machine. */
-import { spawn } from 'node:child_process';
 import { createReadStream, mkdirSync, readFileSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { CairnError, messageOf, registerSecret } from '../../errors/error.ts';
 import type { BuildClient } from '../../engine/contract.ts';
+import type { ProgressSink } from '../../progress/events.ts';
 import type { CredentialSource } from '../../registry/contract.ts';
 import { openFileOutput, type OpenOutput } from './file_output.ts';
 import type { ClientInputs, OutputPlace, SecretSpec } from '../contract.ts';
@@ -34,7 +34,11 @@ export async function checkInputs(inputs: ClientInputs, env: NodeJS.ProcessEnv):
   }
 }
 
-export function createEmbeddedClient(inputs: ClientInputs, env: NodeJS.ProcessEnv): EmbeddedClient {
+export function createEmbeddedClient(
+  inputs: ClientInputs,
+  env: NodeJS.ProcessEnv,
+  progress: ProgressSink,
+): EmbeddedClient {
   const pending: { close(success: boolean): Promise<void> }[] = [];
   let credentialSource: Promise<CredentialSource> | undefined;
   const agents = new Map<string, Promise<{ socketPath: string; close(): Promise<void> } | undefined>>();
@@ -76,7 +80,7 @@ export function createEmbeddedClient(inputs: ClientInputs, env: NodeJS.ProcessEn
       return (await agent)?.socketPath;
     },
     async file(index) {
-      const output = openOutput(inputs.outputs[index] ?? { kind: 'none' }, env);
+      const output = await openOutput(inputs.outputs[index] ?? { kind: 'none' }, env, progress);
       pending.push(output);
       return output.stream;
     },
@@ -133,15 +137,21 @@ function readSecret(spec: SecretSpec, env: NodeJS.ProcessEnv): Uint8Array | unde
   }
 }
 
-function openOutput(place: OutputPlace, env: NodeJS.ProcessEnv): OpenOutput {
+async function openOutput(
+  place: OutputPlace,
+  env: NodeJS.ProcessEnv,
+  progress: ProgressSink,
+): Promise<OpenOutput> {
   switch (place.kind) {
     case 'stdout':
       // Ending the exporter's stream must not close the process's stdout.
       return { stream: new PassThrough().on('data', writeStdout), close: async () => {} };
     case 'file':
       return openFileOutput(place.path);
-    case 'load':
-      return loadOutput(place.command, env);
+    case 'load': {
+      const { openLoadOutput } = await import('./load_output.ts');
+      return openLoadOutput(place.command, env, progress);
+    }
     case 'none':
     case 'directory':
       throw new Error(`an output of kind ${place.kind} has no stream`);
@@ -152,52 +162,4 @@ function writeStdout(this: PassThrough, chunk: Uint8Array): void {
   if (process.stdout.write(chunk)) return;
   this.pause();
   process.stdout.once('drain', () => this.resume());
-}
-
-/** Pipes into `docker load` or `podman load`. @throws CairnError NOT_FOUND when neither is there */
-function loadOutput(command: string[], env: NodeJS.ProcessEnv): OpenOutput {
-  const [program = '', ...args] = command.length > 0 ? command : findLoader(env);
-  const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'] });
-  const errors: Buffer[] = [];
-  child.stderr.on('data', (chunk: Buffer) => errors.push(chunk));
-  // A loader that dies early is reported by its exit code; EPIPE would only hide that.
-  child.stdin.on('error', () => {});
-  const exited = new Promise<number>((done) => {
-    child.once('error', () => done(127));
-    child.once('close', (code) => done(code ?? 1));
-  });
-  return {
-    stream: child.stdin,
-    async close(success) {
-      if (success) child.stdin.end();
-      else child.kill();
-      const code = await exited;
-      if (success && code !== 0) {
-        throw new CairnError(
-          `${program} load failed with exit code ${code}: ${Buffer.concat(errors).toString('utf8').trim()}`,
-          {
-            code: 'UNAVAILABLE',
-          },
-        );
-      }
-    },
-  };
-}
-
-function findLoader(env: NodeJS.ProcessEnv): string[] {
-  const directories = (env['PATH'] ?? '').split(':').filter((directory) => directory !== '');
-  const has = (name: string) =>
-    directories.some(
-      (directory) => statSync(join(directory, name), { throwIfNoEntry: false })?.isFile() === true,
-    );
-  const dockerSocket =
-    env['DOCKER_HOST'] !== undefined ||
-    statSync('/var/run/docker.sock', { throwIfNoEntry: false }) !== undefined;
-  if (has('docker') && dockerSocket) return ['docker', 'load'];
-  if (has('podman')) return ['podman', 'load'];
-  if (has('docker')) return ['docker', 'load'];
-  throw new CairnError('--load needs docker or podman, and neither is in PATH', {
-    code: 'NOT_FOUND',
-    hint: 'write the image to a file instead: --output type=docker,dest=image.tar',
-  });
 }

@@ -22,7 +22,7 @@ export async function createEmbeddedDriver(options: EmbeddedOptions): Promise<Dr
     name: 'embedded',
     check: (inputs) => checkInputs(inputs, options.env),
     async build(request, inputs, progress, signal) {
-      const client = createEmbeddedClient(inputs, options.env);
+      const client = createEmbeddedClient(inputs, options.env, progress);
       let result;
       try {
         const completed = await withCacheEnvironment(request, options.env, (short) =>

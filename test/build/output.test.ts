@@ -1,0 +1,96 @@
+/** What an output leaves where it goes: images in other programs' stores, files beside the user's. */
+import assert from 'node:assert/strict';
+import { execFileSync, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { startBaseImageRegistry } from '../servers/base_images.ts';
+import type { RegistryServer } from '../servers/docker_registry.ts';
+import { useCairn, type Cairn } from './cairn.ts';
+
+let registry: RegistryServer;
+let cairn: Cairn;
+
+before(async () => {
+  registry = await startBaseImageRegistry();
+  cairn = useCairn(registry.host);
+});
+after(async () => {
+  cairn.remove();
+  await registry.stop();
+});
+
+describe('--load', () => {
+  const DOCKERFILE = 'FROM busybox\nRUN echo made in a step > /made\nCMD ["cat", "/made"]\n';
+
+  test('hands the image to podman, which runs it', async (t) => {
+    if (spawnSync('podman', ['--runtime=runc', 'info']).status !== 0) {
+      t.skip('podman or runc does not work here');
+      return;
+    }
+    const image = 'localhost/cairn-test-load:1';
+    const args = ['build', '--load', '--progress=plain', '-t', image];
+    // Where docker has a daemon it would be asked first.
+    const env = { PATH: (process.env['PATH'] ?? '').split(':').filter(isPodmanOnly).join(':') };
+    const { code, stderr } = await cairn.run([...args, cairn.project({ Dockerfile: DOCKERFILE })], { env });
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /^#\d+ importing to podman$/m);
+    try {
+      // Podman would set higher ones than this machine may allow.
+      const limits = ['--ulimit=nofile=1024:1024', '--ulimit=nproc=1024:1024'];
+      const run = ['--runtime=runc', 'run', '--rm', '--network=none', ...limits, image];
+      assert.equal(execFileSync('podman', run, { encoding: 'utf8' }), 'made in a step\n');
+    } finally {
+      execFileSync('podman', ['rmi', image], { stdio: 'ignore' });
+    }
+  });
+
+  test('tells what a program says that fails', async () => {
+    const programs = cairn.project({
+      docker: '#!/bin/sh\necho "Cannot connect to the Docker daemon" >&2\nexit 1\n',
+    });
+    chmodSync(join(programs, 'docker'), 0o755);
+    const env = { PATH: `${programs}:${process.env['PATH']}`, DOCKER_HOST: 'unix:///nowhere' };
+    const project = cairn.project({ Dockerfile: DOCKERFILE });
+    const { code, stderr } = await cairn.run(['build', '--load', '--progress=plain', project], { env });
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /^#\d+ importing to docker\n(.*\n)*#\d+ ERROR: docker load failed with exit code 1/m,
+    );
+    assert.match(
+      stderr,
+      /^ERROR: failed to build: failed to solve: docker load failed with exit code 1: Cannot connect to the Docker daemon$/m,
+    );
+  });
+});
+
+function isPodmanOnly(directory: string): boolean {
+  const has = (name: string) => statSync(join(directory, name), { throwIfNoEntry: false }) !== undefined;
+  return !has('docker') || has('podman');
+}
+
+test('a build removes what a killed one left beside its destination', async () => {
+  const project = cairn.project({ Dockerfile: 'FROM scratch\nCOPY data /\n' });
+  writeFileSync(join(project, 'data'), randomBytes(32 * 1024 * 1024));
+  const out = join(cairn.project({ mine: '', '.mine.tmp': '' }), 'new');
+  const left = () => readdirSync(out, { recursive: true }).filter((name) => String(name).endsWith('.tmp'));
+  const args = ['build', '-o', `type=oci,dest=${out}/image.tar`, project];
+  assert.equal((await cairn.run(args)).code, 0, 'the directory is made');
+  const child = cairn.start(args);
+  const ended = once(child, 'close');
+  child.stdin?.end();
+  while (left().length === 0) {
+    assert.equal(child.exitCode, null, 'ended before it could be killed');
+    await sleep(1);
+  }
+  child.kill('SIGKILL');
+  await ended;
+  assert.equal(left().length, 1);
+  writeFileSync(join(out, '.mine.tmp'), '');
+  assert.equal((await cairn.run(args)).code, 0);
+  assert.deepEqual(left(), ['.mine.tmp']);
+});
