@@ -20,6 +20,8 @@ export class CacheReadError extends CairnError {
   }
 }
 
+/** While patience lasts; it may last so much longer, therefore. */
+const LOOKS_AT_THE_CLOCK = 16;
 /** Causes of causes are looked through up to this depth. */
 const MAX_DEPTH = 20;
 
@@ -56,20 +58,26 @@ export function guardedProvider(provider: BlobProvider, cache: string, patience:
   };
 }
 
-/** The same bytes; `stop` is called when the next ones take too long. The time that the reader takes is not counted. */
+/**
+ * The same bytes; `stop` is called when the next ones take too long. The time that the reader takes is not counted.
+ * The clock is looked at now and then, since a timer for each chunk would cost as much as carrying it.
+ */
 async function* impatient(
   bytes: AsyncIterable<Uint8Array>,
   patience: number,
   stop: () => void,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  let timer = setTimeout(stop, patience);
+  let waitingSince: number | undefined = performance.now();
+  const clock = setInterval(() => {
+    if (waitingSince !== undefined && performance.now() - waitingSince >= patience) stop();
+  }, patience / LOOKS_AT_THE_CLOCK);
   try {
     for await (const chunk of bytes) {
-      clearTimeout(timer);
+      waitingSince = undefined;
       yield chunk;
-      timer = setTimeout(stop, patience);
+      waitingSince = performance.now();
     }
   } finally {
-    clearTimeout(timer);
+    clearInterval(clock);
   }
 }

@@ -1,5 +1,6 @@
 /** The requests to Azure that caches need, on blobs of one container. */
 import { randomUUID } from 'node:crypto';
+import { Readable } from 'node:stream';
 import type { BlobRequestConditions, ContainerClient } from '@azure/storage-blob';
 import { CairnError } from '../../../errors/error.ts';
 import { AZURE_BLOCK_BYTES, AZURE_MAX_BLOCKS, OBJECT_IDLE_TIMEOUT_MS } from '../limits.ts';
@@ -55,8 +56,8 @@ export class Container {
       const answer = await this.#request(doing, signal, (abortSignal) =>
         this.#client.getBlobClient(name).download(start, count, { abortSignal, maxRetryRequests: 0 }),
       );
-      const body = (answer.readableStreamBody ?? []) as AsyncIterable<Uint8Array>;
-      return { body: withIdleLimit(body, doing, signal), etag: answer.etag };
+      const { readableStreamBody: body, etag } = answer;
+      return { body: body === undefined ? Readable.from([]) : withIdleLimit(body, doing, signal), etag };
     } catch (error) {
       if (isMissing(error)) return undefined;
       throw error;
@@ -220,30 +221,29 @@ class IdleLimit {
   }
 }
 
+/** A connection that is silent for too long is cut; the time that the reader takes is not counted. */
 async function* withIdleLimit(
-  body: AsyncIterable<Uint8Array>,
+  body: NodeJS.ReadableStream,
   doing: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Uint8Array> {
-  const chunks = body[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const limit = new IdleLimit();
-      const silent = new Promise<never>((_, fail) => {
-        limit.signal.addEventListener('abort', () => fail(azureError(undefined, doing, { idle: true })));
-      });
-      try {
-        const next = await Promise.race([chunks.next(), silent]);
-        if (next.done === true) return;
-        yield next.value;
-      } catch (error) {
-        throw azureError(error, doing, { signal });
-      } finally {
-        limit.end();
-      }
+  const limit = new IdleLimit();
+  const cut = (): void => {
+    if ('destroy' in body && typeof body.destroy === 'function') {
+      body.destroy(azureError(undefined, doing, { idle: true }));
     }
+  };
+  limit.signal.addEventListener('abort', cut);
+  try {
+    for await (const chunk of body as AsyncIterable<Uint8Array>) {
+      limit.end();
+      yield chunk;
+      limit.alive();
+    }
+  } catch (error) {
+    throw azureError(error, doing, { signal, idle: limit.signal.aborted });
   } finally {
-    await chunks.return?.();
+    limit.end();
   }
 }
 
