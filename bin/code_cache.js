@@ -6,7 +6,7 @@ const { dirname, join } = require('node:path');
 const { Script } = require('node:vm');
 
 /** Caches of other bundles and versions that are kept beside the newest. */
-const MOST_FILES = 15;
+const MOST_FILES = 19;
 const WRITABLE_BY_OTHERS = 0o022;
 
 /**
