@@ -1,9 +1,10 @@
 /** `--load`: an image into the standard input of `docker load` or `podman load`. */
 import { spawn } from 'node:child_process';
-import { statSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
 import { CairnError } from '../../errors/error.ts';
+import { callingUser } from '../../platform/rootless.ts';
 import type { ProgressSink } from '../../progress/events.ts';
 import { runVertex } from '../../progress/vertex.ts';
 import type { OpenOutput } from './file_output.ts';
@@ -23,8 +24,11 @@ export function openLoadOutput(
   env: NodeJS.ProcessEnv,
   progress: ProgressSink,
 ): OpenOutput {
-  const [program = '', ...args] = command.length > 0 ? command : findLoader(env);
-  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], env });
+  const wanted = command.length > 0 ? [...command] : findLoader(env);
+  const [program = ''] = wanted;
+  const started = program === 'podman' ? asPodmanOf(wanted, env) : { command: wanted, env };
+  const [first = '', ...args] = started.command;
+  const child = spawn(first, args, { stdio: ['pipe', 'pipe', 'pipe'], env: started.env });
   let errors = '';
   const loaded = runVertex(progress, `importing to ${program}`, async (vertex) => {
     child.stdout.on('data', (chunk: Buffer) => vertex.log(1, chunk));
@@ -73,6 +77,25 @@ export function openLoadOutput(
       });
     },
   };
+}
+
+/**
+ * In a user namespace podman takes itself for root's, whose images are not the user's. It is told what `podman
+ * unshare` tells (containers/storage, pkg/unshare), and gets the mount namespace that belongs to that.
+ */
+function asPodmanOf(
+  command: string[],
+  env: NodeJS.ProcessEnv,
+): { command: string[]; env: NodeJS.ProcessEnv } {
+  const uid = callingUser(env);
+  if (uid === process.getuid?.()) return { command, env };
+  const [, gid = ''] = /^\s*0\s+(\d+)/m.exec(readFileSync('/proc/self/gid_map', 'utf8')) ?? [];
+  const outside = {
+    _CONTAINERS_USERNS_CONFIGURED: 'done',
+    _CONTAINERS_ROOTLESS_UID: String(uid),
+    _CONTAINERS_ROOTLESS_GID: gid,
+  };
+  return { command: ['unshare', '--mount', '--', ...command], env: { ...env, ...outside } };
 }
 
 /** docker where its daemon may be there, else podman. */
