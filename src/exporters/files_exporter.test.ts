@@ -32,6 +32,8 @@ const root = mkdtempSync(join(tmpdir(), 'cairn-files-'));
 const jobs = createJobPool(new URL('./test_worker.ts', import.meta.url), { cpuThreads: 1 });
 after(async () => {
   await jobs.close();
+  // Directories that their own owner may not write to; root may.
+  execFileSync('chmod', ['-R', 'u+w', root]);
   rmSync(root, { recursive: true, force: true });
 });
 
