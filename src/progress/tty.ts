@@ -5,6 +5,7 @@
  */
 import type { WriteStream } from 'node:tty';
 import { formatBytes } from './bytes.ts';
+import { cutToColumns } from './columns.ts';
 import type { ProgressSink, StatusEvent } from './events.ts';
 import { totalSeconds, type Interval } from './intervals.ts';
 import { Trace, errorReport, isCanceled, isCompleted, isStarted, type Row } from './trace.ts';
@@ -89,7 +90,7 @@ export class TtyDisplay {
 
   #block(row: Row, now: Date): Block {
     const done = isCompleted(row);
-    let name = row.name.replaceAll('\t', ' ');
+    let name = withoutControls(row.name);
     let style: Style = done ? 'done' : 'none';
     if (row.error !== '') {
       style = isCanceled(row) ? 'canceled' : 'error';
@@ -107,7 +108,7 @@ export class TtyDisplay {
       });
     }
     for (const warning of row.warnings) {
-      lines.push({ text: ` => => WARN: ${warning.short}`, timer: '', style: 'canceled' });
+      lines.push({ text: ` => => WARN: ${withoutControls(warning.short)}`, timer: '', style: 'canceled' });
     }
     const log = done ? [] : row.tail.slice(-this.#logLines);
     return {
@@ -124,8 +125,8 @@ export class TtyDisplay {
   #paint(line: Line, width: number): string | undefined {
     const room = width - line.timer.length - 2;
     if (room < MIN_NAME_COLUMNS) return undefined;
-    const text = Array.from(line.text).slice(0, room).join('').padEnd(room);
-    const whole = line.timer === '' ? text.trimEnd() : `${text} ${line.timer}`;
+    const { text, columns } = cutToColumns(line.text, room);
+    const whole = line.timer === '' ? text.trimEnd() : `${text}${' '.repeat(room - columns)} ${line.timer}`;
     const style = this.#color ? STYLES[line.style] : '';
     return style === '' ? whole : `${style}${whole}${ESC}0m`;
   }
@@ -195,9 +196,16 @@ function timer(intervals: readonly Interval[], now: Date): string {
 
 /** A log line without control sequences; what follows the last carriage return is what a terminal would show. */
 function printable(line: string): string {
-  const visible = line.trimEnd().split('\r').at(-1) ?? '';
+  return withoutControls(line.trimEnd().split('\r').at(-1) ?? '');
+}
+
+/** CSI and OSC sequences and other escapes (ECMA-48), which would change the terminal or take no room. */
+// oxlint-disable-next-line no-control-regex
+const ESCAPES = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[ -/]*[0-~])/g;
+
+function withoutControls(text: string): string {
   // oxlint-disable-next-line no-control-regex
-  return visible.replace(/\u001b\[[0-9;?]*[a-zA-Z]/g, '').replace(/[\u0000-\u001f\u007f]/g, ' ');
+  return text.replace(ESCAPES, '').replace(/[\u0000-\u001f\u007f-\u009f]/g, ' ');
 }
 
 function positiveInteger(text: string | undefined): number | undefined {
