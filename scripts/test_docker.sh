@@ -27,14 +27,14 @@ unpack_docker() {
   for program in $programs; do mv "$own/root/$program" "$own/bin/" || return; done
   for program in dockerd containerd; do "$own/bin/$program" --version || return; done
   rm -rf "$directory"
-  mv "$own/bin" "$directory"
+  mv -T "$own/bin" "$directory"
 }
 
 if [ ! -e $directory/dockerd ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
   echo "unpacking docker.io, containerd and docker-buildx: 63 MB, some 15 seconds"
   # Beside its place, so that it can be renamed.
   own=$(mktemp -d "$PWD/test/servers/docker-unpacking.XXXXXX")
+  trap 'rm -rf "$own"' EXIT
   unpack_docker "$own" >$log 2>&1 || tail -5 $log
-  rm -rf "$own"
 fi
 [ -e $directory/dockerd ] || echo "not installed, so tests that need it are skipped: dockerd with docker-buildx"
