@@ -10,38 +10,47 @@ import { copiedUp, infoOf, type PlannedFile, type PlannedTarget } from './planne
 /** The one attribute that layers carry. */
 const CAPABILITY = 'security.capability';
 
+/** What has an entry: a file, and where it is the second name of one, the first. */
+interface Told {
+  path: string;
+  file: PlannedFile;
+  linked: string | undefined;
+}
+
 /**
  * Entries in the order of the tar: names in byte order, directories before what is in them, and above a change all
- * its directories.
+ * its directories. Made one by one as they are asked for; what they are is known when this returns.
  * @throws NeedsDisk for what only a differ can tell
  */
-export function layerEntries(plan: PlannedTarget): LayerEntry[] {
+export function layerEntries(plan: PlannedTarget): Iterable<LayerEntry> {
   plan.checkDeletions();
-  const entries: LayerEntry[] = [];
+  const told: Told[] = [];
   const directories = new Set<string>(['']);
   /** First name of each file with several. */
   const first = new Map<PlannedFile, string>();
   const tell = (path: string, file: PlannedFile): void => {
     const parent = parentOf(path);
     if (!directories.has(parent)) tell(parent, directoryOf(plan, parent));
-    const type = typeOf(file);
-    if (type === 'dir') directories.add(path);
-    const linked = file.names > 1 && type !== 'dir' ? first.get(file) : undefined;
-    if (linked === undefined) first.set(file, path);
-    entries.push(entryOf(path, file, type, linked));
+    if (typeOf(file) === 'dir') directories.add(path);
+    const linked = first.get(file);
+    if (file.names > 1 && linked === undefined) first.set(file, path);
+    told.push({ path, file, linked });
   };
-  const unchanged = new Set<PlannedFile>();
+  const unchanged: PlannedFile[] = [];
   for (const path of inOrder(plan.files.keys())) {
     const file = plan.files.get(path);
     if (file === undefined || path === '') continue;
-    if (isUnchanged(plan, path, file)) unchanged.add(file);
+    if (isUnchanged(plan, path, file)) unchanged.push(file);
     else tell(path, file);
   }
-  for (const file of unchanged) {
-    if (file.names > 1 && typeOf(file) !== 'dir')
-      throw new NeedsDisk('an unchanged name of a file with several');
+  if (unchanged.some(({ names }) => names > 1)) {
+    throw new NeedsDisk('an unchanged name of a file with several');
   }
-  return entries;
+  return entriesOf(told);
+}
+
+function* entriesOf(told: readonly Told[]): Generator<LayerEntry, void, undefined> {
+  for (const { path, file, linked } of told) yield entryOf(path, file, typeOf(file), linked);
 }
 
 /** Byte order of each part of the path, as a walk meets them: `a/b` before `a.c`. */

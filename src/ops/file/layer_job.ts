@@ -48,7 +48,7 @@ async function plan(
   steps: readonly FileStep[],
   trees: (spec: TreeSpec) => TreeFiles,
   { signal }: JobContext,
-): Promise<LayerEntry[]> {
+): Promise<Iterable<LayerEntry>> {
   const target = new PlannedTarget(base, idMaps());
   try {
     for (const step of steps) {

@@ -68,7 +68,7 @@ export function diffTar(
 
 /** Sends the tar of planned entries. */
 export function entriesTar(
-  { entries, channel }: { entries: LayerEntry[]; channel: ByteChannel },
+  { entries, channel }: { entries: Iterable<LayerEntry>; channel: ByteChannel },
   context: JobContext,
 ): void {
   const writer = new TarWriter(new ByteSender(context, channel).send);
