@@ -120,15 +120,18 @@ async function pushManifests(
 interface PushItem {
   blob: Descriptor;
   from: BlobOrigin[];
+  /** The tag names another image: its config is another one, too. */
+  likelyNew?: boolean;
 }
 
 /**
  * Each blob once, whatever images name it; layers that must not be pushed are left out. Configs come first: their
- * three requests, one after the other, would be what the end waits for.
+ * requests, one after the other, would be what the end waits for.
  */
 function blobsOf(image: AssembledImage): PushItem[] {
   const items = new Map<string, PushItem>();
-  for (const { config } of image.images) items.set(config.digest, { blob: config, from: [] });
+  for (const { config } of image.images)
+    items.set(config.digest, { blob: config, from: [], likelyNew: true });
   for (const { layers, origins } of image.images) {
     for (const [i, layer] of layers.entries()) {
       if (!isForeignLayerType(layer.mediaType))
@@ -169,7 +172,7 @@ async function pushBlobs(
 
 async function pushBlob(
   repository: Repository,
-  { blob, from }: PushItem,
+  { blob, from, likelyNew = false }: PushItem,
   provider: BlobProvider,
   signal: AbortSignal,
   context: ExportContext,
@@ -186,7 +189,8 @@ async function pushBlob(
       ...(completed === undefined ? {} : { completed }),
     });
   };
-  await repository.pushBlob(blob, provider, { from, signal, onProgress: (bytes) => report(bytes) });
+  const onProgress = (bytes: number): void => report(bytes);
+  await repository.pushBlob(blob, provider, { from, likelyNew, signal, onProgress });
   // What was there or could be mounted sent no byte, and is not shown.
   if (started !== undefined) report(blob.size, new Date());
 }

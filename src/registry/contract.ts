@@ -45,12 +45,18 @@ export interface Repository extends BlobProvider {
   hasBlob(digest: Digest, options?: { signal?: AbortSignal }): Promise<boolean>;
   /**
    * Skips what is there, mounts from `from` where the registry can, else uploads. What is said to be `from` this very
-   * repository is taken to be there; a manifest is refused if it is not.
+   * repository is taken to be there; a manifest is refused if it is not. A blob that is small and most likely not
+   * there is not asked about (`likelyNew`): storing what is there is no error.
    */
   pushBlob(
     blob: Descriptor,
     provider: BlobProvider,
-    options?: { from?: BlobOrigin[]; signal?: AbortSignal; onProgress?: (bytes: number) => void },
+    options?: {
+      from?: BlobOrigin[];
+      likelyNew?: boolean;
+      signal?: AbortSignal;
+      onProgress?: (bytes: number) => void;
+    },
   ): Promise<'exists' | 'mounted' | 'uploaded'>;
   pushManifest(
     tagOrDigest: string,

@@ -21,6 +21,7 @@ export interface PushTarget {
 
 export interface PushOptions {
   from?: BlobOrigin[];
+  likelyNew?: boolean;
   signal?: AbortSignal | undefined;
   /** Called with the number of bytes sent so far of this blob. */
   onProgress?: (bytes: number) => void;
@@ -46,7 +47,8 @@ export async function pushBlob(
   let session = await mount(target, blob, options);
   if (session === 'mounted') return 'mounted';
   const there = { ...target, endpoints: [target.endpoint] };
-  if (await hasBlob(there, blob.digest, { signal, push: true })) return 'exists';
+  const ask = options.likelyNew !== true || blob.size > SMALL_BLOB_BYTES;
+  if (ask && (await hasBlob(there, blob.digest, { signal, push: true }))) return 'exists';
   await retrying(MAX_UPLOAD_ATTEMPTS, signal, async () => {
     // Small blobs are read while the registry answers.
     const [location, body] = await Promise.all([

@@ -157,6 +157,19 @@ test('pushBlob goes on with the upload that a refused mount began', () =>
     );
   }));
 
+test('pushBlob does not ask for a small blob that is most likely new', () =>
+  withClient(async (client) => {
+    const target = client.repository(parseReference(`${proxy.host}/new`), { forPush: true });
+    const data = blobOf(randomBytes(100));
+    for (const _ of [1, 2]) {
+      assert.equal(await target.pushBlob(data.blob, data.provider, { likelyNew: true }), 'uploaded');
+    }
+    assert.deepEqual(
+      proxy.requests.map((request) => request.method),
+      ['POST', 'PUT', 'POST', 'PUT'],
+    );
+  }));
+
 test('pushBlob asks for nothing that came from the same repository', () =>
   withClient(async (client) => {
     const target = client.repository(parseReference(`${proxy.host}/own`), { forPush: true });

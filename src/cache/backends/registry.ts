@@ -171,7 +171,9 @@ class RegistryBackend implements CacheBackend {
       const there = await this.#repository.resolve(name, { signal });
       if (there?.digest !== expected.version) return { status: 'conflict' };
     }
-    await this.#repository.pushBlob(config.descriptor, memoryProvider(config.bytes), { signal });
+    // Another manifest is there, or none: its config is another one, too.
+    const options = { signal, likelyNew: true };
+    await this.#repository.pushBlob(config.descriptor, memoryProvider(config.bytes), options);
     const { mediaType } = manifest.descriptor;
     await this.#repository.pushManifest(name, manifest.bytes, mediaType, { signal });
     return published(encoded, 'written');
