@@ -1,6 +1,6 @@
 /** `cairn du`. */
 import { diskUsage } from '../cache/collect.ts';
-import { withCacheMounts } from '../engine/records.ts';
+import { everyRecord } from '../engine/records.ts';
 import { openStoreParts } from '../engine/services.ts';
 import { CairnError } from '../errors/error.ts';
 import type { GlobalFlags } from './main.ts';
@@ -31,7 +31,7 @@ export async function runDu(flags: DuFlags, globals: GlobalFlags): Promise<void>
     warn: (message) => process.stderr.write(`WARNING: ${message}\n`),
   });
   try {
-    const usages = diskUsage(withCacheMounts(store, snapshots), filters, unusedForMs);
+    const usages = diskUsage(everyRecord(store, snapshots), filters, unusedForMs);
     if (format === 'json') {
       process.stdout.write(usages.map((usage) => `${jsonForm(usage)}\n`).join(''));
       return;

@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { prune } from '../cache/collect.ts';
 import type { PruneRule } from '../cache/policy.ts';
-import { withCacheMounts } from '../engine/records.ts';
+import { everyRecord } from '../engine/records.ts';
 import { openStoreParts } from '../engine/services.ts';
 import { parseMemory } from './go_values.ts';
 import type { GlobalFlags } from './main.ts';
@@ -31,7 +31,7 @@ export async function runPrune(flags: PruneFlags, globals: GlobalFlags): Promise
   });
   try {
     const rows: string[][] = [];
-    const freed = await prune(store, withCacheMounts(store, snapshots), [rule], {
+    const freed = await prune(store, everyRecord(store, snapshots), [rule], {
       onDeleted(usage) {
         if (flags.verbose === true) process.stdout.write(longForm(usage));
         else rows.push(tableRow(usage));

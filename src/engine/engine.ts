@@ -3,7 +3,7 @@ import { collectAfterBuild } from '../cache/collect.ts';
 import { messageOf } from '../errors/error.ts';
 import type { Builder } from './contract.ts';
 import { runBuild } from './build.ts';
-import { withCacheMounts } from './records.ts';
+import { everyRecord } from './records.ts';
 import { openServices, type EngineOptions } from './services.ts';
 
 /** @throws CairnError STORE, USAGE */
@@ -15,7 +15,7 @@ export async function createEngine(options: EngineOptions): Promise<Builder> {
       try {
         await collectAfterBuild(
           services.store,
-          withCacheMounts(services.store, services.snapshots),
+          everyRecord(services.store, services.snapshots),
           {},
           signal,
         );

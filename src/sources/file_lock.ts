@@ -13,14 +13,21 @@ const POLL_MS = 50;
  */
 export async function lockFile(path: string, signal: AbortSignal): Promise<() => void> {
   for (;;) {
-    const lock = new DatabaseSync(path, { timeout: 0 });
-    try {
-      lock.exec('BEGIN EXCLUSIVE');
-      return () => lock.close();
-    } catch (error) {
-      lock.close();
-      if (!isBusy(error)) throw error;
-    }
+    const release = tryLockFile(path);
+    if (release !== undefined) return release;
     await pause(POLL_MS, signal);
+  }
+}
+
+/** The same lock; undefined: somebody has it. */
+export function tryLockFile(path: string): (() => void) | undefined {
+  const lock = new DatabaseSync(path, { timeout: 0 });
+  try {
+    lock.exec('BEGIN EXCLUSIVE');
+    return () => lock.close();
+  } catch (error) {
+    lock.close();
+    if (!isBusy(error)) throw error;
+    return undefined;
   }
 }

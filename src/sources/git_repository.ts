@@ -1,5 +1,5 @@
 /** Bare repositories in the store, one for each remote, and fetching commits into them (BuildKit v0.32.2, source/git). */
-import { existsSync } from 'node:fs';
+import { existsSync, utimesSync } from 'node:fs';
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CairnError, redact } from '../errors/error.ts';
@@ -19,6 +19,14 @@ export interface FetchedCommit {
   target: string;
 }
 
+/** In the store. */
+export const GIT_FOLDER = 'git';
+
+/** A repository and its lock, whose time of change is when the repository was last used. */
+export function gitRepositoryPaths(store: Store, name: string): { gitDir: string; lock: string } {
+  return { gitDir: store.path(GIT_FOLDER, name), lock: store.path(GIT_FOLDER, `${name}.lock`) };
+}
+
 /**
  * Runs `use` with the remote's repository, which has the commit then; other builds of this remote wait meanwhile.
  * @throws CairnError; GitError
@@ -32,9 +40,11 @@ export async function withFetchedCommit<T>(
   use: (fetched: FetchedCommit) => Promise<T>,
 ): Promise<T> {
   const name = digestOf(`${options.remote} ${commit.object.length}`).slice('sha256:'.length);
-  const gitDir = store.path('git', name);
-  const release = await lockFile(store.path('git', `${name}.lock`), signal);
+  const { gitDir, lock } = gitRepositoryPaths(store, name);
+  const release = await lockFile(lock, signal);
   try {
+    const now = new Date();
+    utimesSync(lock, now, now);
     let fetched: FetchedCommit;
     try {
       fetched = await fetchCommit(store, remoteGit, gitDir, options, commit);
