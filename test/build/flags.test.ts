@@ -199,6 +199,19 @@ describe('where the Dockerfile and the context come from', () => {
       const other = project({ Dockerfile: 'FROM scratch\nCOPY --from=src a /named\n' });
       const read = await files(['--build-context', `src=${git.url}/ours.git#main:sub`, other]);
       assert.equal(read('named'), 'in git\n');
+      const description = `shared git repo for ${git.url}/ours.git`;
+      assert.ok((await cairn.run(['du', '--verbose'])).stdout.includes(description));
+      const pruned = await cairn.run([
+        'prune',
+        '-f',
+        '--verbose',
+        '--filter',
+        `description~=shared git repo`,
+      ]);
+      assert.ok(pruned.stdout.includes(description), pruned.stdout);
+      assert.ok(!(await cairn.run(['du', '--verbose'])).stdout.includes(description));
+      const again = await files([`${git.url}/ours.git#main:sub`, '--no-cache']);
+      assert.equal(again('a'), 'in git\n');
     } finally {
       await git.stop();
     }
@@ -219,6 +232,22 @@ describe('where the Dockerfile and the context come from', () => {
       const { code, stderr } = await cairn.run(['build', `${www.url}/nope.tar`]);
       assert.equal(code, 1);
       assert.match(stderr, /^ERROR: failed to build: failed to solve: .*404/m);
+    } finally {
+      await www.stop();
+    }
+  });
+
+  test('-f with an http address, beside any context', async () => {
+    const { startWww } = await import('../servers/www.ts');
+    const www = await startWww({ port: 0, root: project({ Elsewhere: DOCKERFILE }) });
+    try {
+      const context = project({ a: 'from context\n', Dockerfile: 'not this one\n' });
+      assert.equal((await files(['-f', `${www.url}/Elsewhere`, context]))('a'), 'from context\n');
+      const stdin = execFileSync('tar', ['-C', context, '-c', '.']);
+      assert.equal((await files(['-f', `${www.url}/Elsewhere`, '-'], { stdin }))('a'), 'from context\n');
+      const { code, stderr } = await cairn.run(['build', '-f', `${www.url}/nowhere`, context]);
+      assert.equal(code, 1);
+      assert.match(stderr, /^ERROR: failed to build: failed to download the Dockerfile http.*status 404$/m);
     } finally {
       await www.stop();
     }

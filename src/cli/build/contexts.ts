@@ -7,6 +7,7 @@ import { basename, dirname, isAbsolute, join } from 'node:path';
 import { CairnError, messageOf } from '../../errors/error.ts';
 import { ARCHIVE_HEADER_SIZE, isArchive } from '../../frontend/dockerfile/context/archive.ts';
 import { familiarReference, parseNamed } from '../../registry/reference.ts';
+import { downloadDockerfile, isHttp } from './dockerfile_url.ts';
 import { peek, readDockerfile } from './stdin.ts';
 
 export interface Contexts {
@@ -68,7 +69,7 @@ async function mainContext(
     const input = await peek(stdin, ARCHIVE_HEADER_SIZE);
     if (isArchive(input.head)) {
       await archiveContext(input.all, out, temporary);
-      if (file !== '') name = file;
+      if (file !== '' && !isHttp(file)) name = file;
     } else {
       if (file !== '') {
         throw usage('ambiguous Dockerfile source: both stdin and flag correspond to Dockerfiles');
@@ -105,16 +106,11 @@ async function mainContext(
     }
   }
 
-  if (/^https?:\/\//.test(file)) {
-    throw new CairnError('a URL as --file is not supported', {
-      code: 'UNSUPPORTED',
-      hint: 'download it, or pipe it in with -f -',
-    });
-  }
+  if (isHttp(file)) inline = await downloadDockerfile(file);
   if (inline !== undefined) {
     directory = temporaryDirectory(temporary);
     name = 'Dockerfile';
-    out.dockerfileName = file === '-' ? 'stdin' : 'Dockerfile';
+    out.dockerfileName = file === '-' ? 'stdin' : file === '' ? 'Dockerfile' : file;
     writeFileSync(join(directory, name), inline);
     attrs['dockerfilekey'] = 'dockerfile';
   }

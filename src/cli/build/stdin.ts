@@ -34,7 +34,7 @@ export async function readDockerfile(bytes: AsyncIterable<Uint8Array>): Promise<
   for await (const chunk of bytes) {
     size += chunk.length;
     if (size > MAX_DOCKERFILE_BYTES) {
-      throw new CairnError(`the Dockerfile on standard input is larger than ${MAX_DOCKERFILE_BYTES} bytes`, {
+      throw new CairnError(`the Dockerfile is larger than ${MAX_DOCKERFILE_BYTES} bytes`, {
         code: 'USAGE',
         hint: 'to send a context, send a tar that is uncompressed or packed with gzip, bzip2 or xz',
       });
