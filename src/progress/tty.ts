@@ -24,6 +24,8 @@ type Style = keyof typeof STYLES;
 
 interface Line {
   text: string;
+  /** Shown after the text, which is cut short for it. */
+  bytes?: string;
   /** Right-aligned. */
   timer: string;
   style: Style;
@@ -102,7 +104,8 @@ export class TtyDisplay {
     for (const status of row.statuses.values()) {
       if (status.started === undefined) continue;
       lines.push({
-        text: ` => => ${status.id}${bytesText(status)}`,
+        text: ` => => ${status.id}`,
+        bytes: bytesText(status),
         timer: timer([{ start: status.started, stop: status.completed }], now),
         style: status.completed === undefined ? 'none' : 'done',
       });
@@ -125,8 +128,11 @@ export class TtyDisplay {
   #paint(line: Line, width: number): string | undefined {
     const room = width - line.timer.length - 2;
     if (room < MIN_NAME_COLUMNS) return undefined;
-    const { text, columns } = cutToColumns(line.text, room);
-    const whole = line.timer === '' ? text.trimEnd() : `${text}${' '.repeat(room - columns)} ${line.timer}`;
+    const wanted = line.bytes ?? '';
+    const bytes = room - wanted.length < MIN_NAME_COLUMNS ? '' : wanted;
+    const { text, columns } = cutToColumns(line.text, room - bytes.length);
+    const space = ' '.repeat(room - columns - bytes.length);
+    const whole = `${text}${bytes}${line.timer === '' ? '' : `${space} ${line.timer}`}`.trimEnd();
     const style = this.#color ? STYLES[line.style] : '';
     return style === '' ? whole : `${style}${whole}${ESC}0m`;
   }

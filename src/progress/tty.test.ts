@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { WriteStream } from 'node:tty';
+import type { Digest } from '../content/contract.ts';
+import { cutToColumns } from './columns.ts';
+import type { ProgressSink } from './events.ts';
+import { TtyDisplay } from './tty.ts';
+
+const LAYER: Digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
+const VERTEX: Digest = `sha256:${'f'.repeat(64)}`;
+const AT = new Date(1_700_000_000_000);
+
+/** The lines of two drawings on a terminal so wide, one while it runs and the last, without sequences. */
+async function drawn(columns: number, feed: (sink: ProgressSink) => void): Promise<string[]> {
+  const written: string[] = [];
+  const out = { columns, rows: 24, write: (text: string) => written.push(text) };
+  const display = new TtyDisplay(out as unknown as WriteStream, 'here');
+  feed(display.sink);
+  while (written.length === 0) await sleep(10);
+  display.close();
+  // oxlint-disable-next-line no-control-regex
+  const plain = written.join('').replace(/\u001b\[[0-9;?]*[a-zA-Z]\r?/g, '');
+  return plain.trimEnd().split('\n');
+}
+
+test('a download shows its bytes, however long its name is', async () => {
+  const feed = (sink: ProgressSink): void => {
+    sink.vertex({ digest: VERTEX, inputs: [], name: 'FROM busybox', started: AT });
+    const status = { id: LAYER, vertex: VERTEX, name: '', timestamp: AT, started: AT };
+    sink.status({ ...status, current: 1_050_000, total: 3_420_000 });
+  };
+  for (const columns of [50, 80, 200]) {
+    const line = (await drawn(columns, feed)).find((text) => text.includes('sha256:')) ?? '';
+    assert.match(line, /^ => => sha256:[0-9a-f]+ 1\.05MB \/ 3\.42MB +[\d.]+s$/);
+    assert.ok(line.length < columns, line);
+  }
+  const [narrow = ''] = (await drawn(30, feed)).filter((text) => text.includes('sha256:'));
+  assert.doesNotMatch(narrow, /MB/);
+});
+
+test('no line is wider than the terminal, and none changes it', async () => {
+  const lines = await drawn(60, (sink) => {
+    const name = `RUN \u001b[2J\u001b]0;title\u0007echo ${'漢字'.repeat(40)}`;
+    sink.vertex({ digest: VERTEX, inputs: [], name, started: AT });
+    const data = Buffer.from(`old\rnew \u001b]8;;http://x\u001b\\link ${'🚀'.repeat(60)}\n`);
+    sink.log({ vertex: VERTEX, stream: 1, data, timestamp: AT });
+  });
+  for (const line of lines) {
+    assert.ok(cutToColumns(line, 1000).columns < 60, line);
+    // oxlint-disable-next-line no-control-regex
+    assert.doesNotMatch(line, /[\u0000-\u001f]|title|http/);
+  }
+  assert.match(lines.join('\n'), /^ => RUN echo 漢字/m);
+  assert.match(lines.join('\n'), /^ => => # new link 🚀/m);
+});
