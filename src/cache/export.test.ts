@@ -129,6 +129,29 @@ describe('exportCache', () => {
     assert.equal(blobs.size, 2);
   });
 
+  test('gives a merge that others go on from no layers while some of them are elsewhere', async () => {
+    const snapshots = testSnapshots();
+    const merge = (name: string, inputs: ExportInput[]): ExportNode => ({
+      records: [digestOf(name)],
+      inputs,
+      results: [
+        { createdAt: new Date(0), load: () => Promise.resolve({ snapshot: snapshots.make('base', name) }) },
+      ],
+      onlyWhenHere: true,
+      known: [],
+    });
+    const onto = (node: ExportNode): ExportInput[] => [{ node, selector: '', content: undefined }];
+    const base: ExportNode = { records: [digestOf('base')], inputs: [], results: [], known: [] };
+    const top = merge('second', onto(merge('first', onto(base))));
+    const withLayers = async (isHere: boolean): Promise<string[]> => {
+      const store = { ...snapshots, isHere: () => isHere };
+      const { config } = await exportCache([top], store, { mode: 'max', compression });
+      return (config.records ?? []).filter(({ layers }) => layers !== undefined).map(({ digest }) => digest);
+    };
+    assert.deepEqual(await withLayers(false), [digestOf('second')]);
+    assert.deepEqual(new Set(await withLayers(true)), new Set([digestOf('first'), digestOf('second')]));
+  });
+
   test('leaves out what follows a key that is random by design', async () => {
     const volatile: ExportNode = { records: [], inputs: [], results: [], known: [] };
     const step = (input: ExportInput): ExportNode => ({

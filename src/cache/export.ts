@@ -23,7 +23,7 @@ export async function exportCache(
   options: CacheExportOptions,
 ): Promise<ExportedCache> {
   const walk = new ExportWalk(snapshots, options);
-  for (const node of nodes) await walk.node(node, options.mode);
+  for (const node of nodes) await walk.node(node, options.mode, true);
   return toCacheConfig(walk.chains);
 }
 
@@ -40,20 +40,20 @@ class ExportWalk {
   }
 
   /** Where a node is reached twice, the first way decides its depth. */
-  node(node: ExportNode, depth: Depth): Promise<Record[]> {
+  node(node: ExportNode, depth: Depth, top = false): Promise<Record[]> {
     let records = this.#nodes.get(node);
-    if (records === undefined) this.#nodes.set(node, (records = this.#addNode(node, depth)));
+    if (records === undefined) this.#nodes.set(node, (records = this.#addNode(node, depth, top)));
     return records;
   }
 
-  async #addNode(node: ExportNode, depth: Depth): Promise<Record[]> {
+  async #addNode(node: ExportNode, depth: Depth, top: boolean): Promise<Record[]> {
     this.#options.signal?.throwIfAborted();
     if (node.inputs.length === 0) {
       const roots = node.records.map((record) => this.chains.add(record, [], []));
       await this.#addKnown(node);
       return roots;
     }
-    const result = await this.#result(node, depth);
+    const result = await this.#result(node, depth, top);
     const below = result !== undefined && depth === 'min' ? 'existing' : depth;
     const inputs: ChainLink<RemoteResult>[][] = [];
     // One after the other: the depth of a node that is reached twice must not depend on chance.
@@ -68,11 +68,12 @@ class ExportWalk {
     return [this.chains.add(record, inputs, result === undefined ? [] : [result])];
   }
 
-  async #result(node: ExportNode, depth: Depth): Promise<RemoteResult | undefined> {
+  async #result(node: ExportNode, depth: Depth, top: boolean): Promise<RemoteResult | undefined> {
     for (const result of node.results) {
       const loaded = await result.load();
       if (loaded === undefined) continue;
       if (loaded.snapshot === undefined || loaded.snapshot.layers.length === 0) return undefined;
+      if (node.onlyWhenHere === true && !top && !this.#snapshots.isHere(loaded.snapshot)) return undefined;
       const remote = await this.#remote(loaded.snapshot, depth);
       return remote && remote.descriptors.length > 0 ? remoteResult(result.createdAt, remote) : undefined;
     }

@@ -90,6 +90,13 @@ export class LayerBlobs implements BlobProvider {
       );
   }
 
+  /** True when a blob of the layer is in the content store. */
+  isHere(layer: string): boolean {
+    return this.#records
+      .blobs(layer)
+      .some(({ descriptor }) => this.#content.info(descriptor.digest) !== undefined);
+  }
+
   /** A blob of the layer in the content store, fetched if need be. @throws CairnError NOT_FOUND, and the provider's */
   fetch(layer: string, options: FetchOptions): Promise<Descriptor> {
     const blobs = this.available(layer);

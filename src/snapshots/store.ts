@@ -227,6 +227,12 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     await Promise.all(elsewhere.map(({ id }) => blobs.fetch(id, options)));
   }
 
+  isHere(snapshot: Snapshot): boolean {
+    return snapshot.layers.every(
+      ({ id }) => this.#records.directories(id).length > 0 || this.#parts.blobs.isHere(id),
+    );
+  }
+
   forgetProvider(blob: Digest): void {
     this.#parts.blobs.forget(blob);
   }

@@ -212,6 +212,7 @@ export class EdgeState {
       records: stable.map((map) => recordDigest(map.digest, index)),
       inputs,
       results: exportable ? this.#results() : [],
+      onlyWhenHere: state.vertex.op.op.case === 'merge',
       known: this.#known(),
     };
   }
