@@ -129,6 +129,18 @@ describe('requests to s3', { skip: hasMoto ? false : 'moto is not installed' }, 
     assert.equal(await bucket.touch(`${prefix}none`, 10 * MIB, signal, 5 * MIB), false);
   });
 
+  test('who may not list, and is told that what is missing is forbidden, can export', async () => {
+    // S3 without s3:ListBucket: moto has no permissions.
+    proxy.fault = ({ method, url }) =>
+      method === 'HEAD' || url.includes('list-type') ? { kind: 'answer', status: 403 } : undefined;
+    const backend = await open();
+    const cache = cacheOf('unlisted', [randomBytes(100)]);
+    const blobs = [...cache.blobs.values()].map(({ descriptor }) => descriptor);
+    assert.equal((await backend.has(blobs, signal)).size, 0);
+    assert.equal(await backend.unchanged?.(cache, 'main', signal), undefined);
+    assert.equal((await backend.publish(cache, 'main', { signal })).status, 'written');
+  });
+
   test('a service that refuses conditions is compared with just before the write', async () => {
     proxy.fault = ({ headers }) =>
       headers['if-match'] !== undefined || headers['if-none-match'] !== undefined

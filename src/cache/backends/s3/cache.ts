@@ -134,7 +134,8 @@ export class S3Cache implements CacheBackend {
   }
 
   #head(name: string, signal: AbortSignal): ReturnType<Bucket['head']> {
-    return this.#bucket.head(this.#manifestKey(name), signal);
+    // Who may not list is told that what is not there is forbidden.
+    return unlessDenied(this.#bucket.head(this.#manifestKey(name), signal));
   }
 
   /** Whether a manifest is these bytes, and not about to expire. */
