@@ -166,7 +166,7 @@ describe('a store', () => {
     writeFileSync(file, '');
     const { code, stderr } = await cairn.run(['--root', file, 'build', project]);
     assert.equal(code, 1);
-    assert.match(oneMessage(stderr), /^ERROR: store \S+a-file cannot be opened: /);
+    assert.match(oneMessage(stderr), /^ERROR: failed to build: store \S+a-file cannot be opened: /);
   });
 });
 

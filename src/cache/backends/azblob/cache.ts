@@ -15,7 +15,8 @@ import { PartSlots } from '../part_slots.ts';
 import { readWhole, resumedRead, type OpenObject } from '../resumed_read.ts';
 import { findObjects } from '../stored_objects.ts';
 import type { Container, StoredBlob } from './container.ts';
-import { AzureError, isContainerMissing } from './error.ts';
+import { unlessDenied } from '../service_error.ts';
+import { isContainerMissing } from './error.ts';
 
 export interface AzureLayout {
   /** What the names of all blobs begin with. */
@@ -76,6 +77,7 @@ export class AzureCache implements CacheBackend {
   async has(blobs: readonly Descriptor[], signal: AbortSignal): Promise<ReadonlySet<Digest>> {
     const byName = new Map(blobs.map((blob) => [this.#layout.blob(blob.digest), blob]));
     const there = new Set<Digest>();
+    // Signatures may allow to read and write, but not to list.
     const page = this.#container.listing(this.#layout.blobs, signal);
     try {
       const found = await findObjects([...byName.keys()], {
@@ -164,15 +166,5 @@ export class AzureCache implements CacheBackend {
   #readWhole(name: string, signal: AbortSignal): ReturnType<typeof readWhole> {
     const open = (): Promise<OpenObject | undefined> => this.#container.get(name, signal);
     return readWhole(this.#container.url(name), open, { limit: MAX_CONFIG_BYTES, signal });
-  }
-}
-
-/** Signatures may allow to read and write, but not to list. */
-async function unlessDenied<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof AzureError && error.status === 403) return undefined;
-    throw error;
   }
 }

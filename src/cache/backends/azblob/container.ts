@@ -8,7 +8,8 @@ import { sendParts, type PartSlots } from '../part_slots.ts';
 import type { OpenObject } from '../resumed_read.ts';
 import { retrying } from '../retry.ts';
 import type { ListedPage, StoredObject } from '../stored_objects.ts';
-import { AzureError, azureError, isContainerMissing, isMissing } from './error.ts';
+import { ServiceError } from '../service_error.ts';
+import { azureError, isContainerMissing, isMissing } from './error.ts';
 
 export interface StoredBlob extends StoredObject {
   etag: string;
@@ -21,7 +22,7 @@ const MAX_SILENCES = 2;
 /** Names that a listing gives at once; the service gives no more. */
 const PAGE_SIZE = 5000;
 
-/** @throws AzureError, PassingError from every method; what the signal says when it has fired */
+/** @throws ServiceError, PassingError from every method; what the signal says when it has fired */
 export class Container {
   readonly #client: ContainerClient;
   #made: Promise<void> | undefined;
@@ -165,7 +166,7 @@ export class Container {
     } catch (error) {
       if (isCondition(error)) return false;
       // Another writer's commit takes away the blocks that it does not name.
-      const lost = error instanceof AzureError && error.reason === 'InvalidBlockList';
+      const lost = error instanceof ServiceError && error.reason === 'InvalidBlockList';
       if (lost && (await this.head(name, signal))?.size === size) return false;
       throw error;
     }
@@ -253,7 +254,7 @@ function blockId(upload: string, index: number): string {
 }
 
 function isCondition(error: unknown): boolean {
-  return error instanceof AzureError && (error.status === 412 || error.reason === 'BlobAlreadyExists');
+  return error instanceof ServiceError && (error.status === 412 || error.reason === 'BlobAlreadyExists');
 }
 
 /** The client sends a buffer without copying it. */

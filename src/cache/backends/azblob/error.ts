@@ -1,27 +1,10 @@
 /** What Azure's storage and its client throw, as errors of ours. */
 import type { RestError } from '@azure/storage-blob';
-import { CairnError, messageOf, type ErrorCode } from '../../../errors/error.ts';
+import { CairnError, messageOf } from '../../../errors/error.ts';
 import { canceled } from '../../../registry/cancel.ts';
 import { MAX_ERROR_CHARACTERS } from '../limits.ts';
+import { ServiceError } from '../service_error.ts';
 import { isPassingStatus, PassingError, retryAfterOf } from '../retry.ts';
-
-/** An answer of the service that will not change. */
-export class AzureError extends CairnError {
-  /** As `BlobNotFound`; for answers without one what stands for the status. */
-  readonly reason: string;
-  /** HTTP status; 0: there was no answer. */
-  readonly status: number;
-
-  constructor(
-    message: string,
-    options: { code: ErrorCode; hint?: string | undefined; cause: unknown; reason: string; status: number },
-  ) {
-    super(message, options);
-    this.name = 'AzureError';
-    this.reason = options.reason;
-    this.status = options.status;
-  }
-}
 
 const HINTS: Readonly<Record<string, string>> = {
   AuthenticationFailed: 'check secret_access_key, account_name, or the signature and its end in account_url',
@@ -67,7 +50,7 @@ export function azureError(
     return new PassingError(message, { code: 'UNAVAILABLE', cause: error, retryAfter });
   }
   const code_ = status === 404 ? 'NOT_FOUND' : status === 401 || status === 403 ? 'DENIED' : 'UNAVAILABLE';
-  return new AzureError(message, { code: code_, hint: HINTS[reason], cause: error, reason, status });
+  return new ServiceError(message, { code: code_, hint: HINTS[reason], cause: error, reason, status });
 }
 
 /** Without a status these are failures of the connection. Who is not there now is not there in a moment either. */
@@ -77,10 +60,10 @@ function isPassingFailure(error: unknown): boolean {
 }
 
 export function isContainerMissing(error: unknown): boolean {
-  return error instanceof AzureError && error.status === 404 && error.reason.startsWith('Container');
+  return error instanceof ServiceError && error.status === 404 && error.reason.startsWith('Container');
 }
 
 /** True when blob or container are not there. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof AzureError && error.status === 404;
+  return error instanceof ServiceError && error.status === 404;
 }

@@ -16,7 +16,8 @@ import { CLEANUP_TIMEOUT_MS, S3_MAX_COPY_BYTES, S3_MAX_PARTS, S3_PART_BYTES } fr
 import { sendParts, type PartSlots } from '../part_slots.ts';
 import type { OpenObject } from '../resumed_read.ts';
 import type { ListedPage, StoredObject } from '../stored_objects.ts';
-import { isMissing, s3Error, S3Error } from './error.ts';
+import { ServiceError } from '../service_error.ts';
+import { isMissing, s3Error } from './error.ts';
 
 /** Under which circumstances an object is written: only over this one, or only when there is none. */
 export type WriteCondition = { IfMatch: string } | { IfNoneMatch: '*' } | undefined;
@@ -26,7 +27,7 @@ interface Part {
   ETag: string | undefined;
 }
 
-/** @throws S3Error from every method; what the signal says when it has fired */
+/** @throws ServiceError from every method; what the signal says when it has fired */
 export class Bucket {
   readonly name: string;
   readonly #client: S3Client;
@@ -107,7 +108,7 @@ export class Bucket {
       return ETag ?? '';
     } catch (cause) {
       const error = s3Error(cause, `write ${this.url(key)}`, signal);
-      if (condition !== undefined && error instanceof S3Error) {
+      if (condition !== undefined && error instanceof ServiceError) {
         if (error.status === 412 || error.reason === 'ConditionalRequestConflict' || isMissing(error))
           return undefined;
         // Services without conditions say so. Whoever calls has compared before.

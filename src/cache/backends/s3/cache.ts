@@ -15,7 +15,7 @@ import { PartSlots } from '../part_slots.ts';
 import { readWhole, resumedRead, type OpenObject } from '../resumed_read.ts';
 import { findObjects } from '../stored_objects.ts';
 import type { Bucket, WriteCondition } from './bucket.ts';
-import { S3Error } from './error.ts';
+import { unlessDenied } from '../service_error.ts';
 
 export interface S3Layout {
   /** Put right before a digest. */
@@ -177,13 +177,4 @@ export class S3Cache implements CacheBackend {
 function conditionOf(expected: { version: string | undefined } | undefined): WriteCondition {
   if (expected === undefined) return undefined;
   return expected.version === undefined ? { IfNoneMatch: '*' } : { IfMatch: expected.version };
-}
-
-async function unlessDenied<T>(answer: Promise<T>): Promise<T | undefined> {
-  try {
-    return await answer;
-  } catch (error) {
-    if (error instanceof S3Error && error.code === 'DENIED' && error.status === 403) return undefined;
-    throw error;
-  }
 }

@@ -3,24 +3,7 @@ import type { S3ServiceException } from '@aws-sdk/client-s3';
 import { CairnError, messageOf, type ErrorCode } from '../../../errors/error.ts';
 import { canceled } from '../../../registry/cancel.ts';
 import { MAX_ERROR_CHARACTERS } from '../limits.ts';
-
-/** An answer of the service: the words of its error and the status. */
-export class S3Error extends CairnError {
-  /** As `NoSuchKey`; for answers without a body what stands for the status. */
-  readonly reason: string;
-  /** HTTP status; 0: there was no answer. */
-  readonly status: number;
-
-  constructor(
-    message: string,
-    options: { code: ErrorCode; hint?: string | undefined; cause: unknown; reason: string; status: number },
-  ) {
-    super(message, options);
-    this.name = 'S3Error';
-    this.reason = options.reason;
-    this.status = options.status;
-  }
-}
+import { ServiceError } from '../service_error.ts';
 
 const HINTS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'create the bucket, or correct bucket=',
@@ -48,7 +31,7 @@ export function s3Error(error: unknown, doing: string, signal?: AbortSignal): Ca
   const reason = known ? name : status === 0 ? 'Error' : `HTTP ${status}`;
   const text = messageOf(error).slice(0, MAX_ERROR_CHARACTERS);
   const told = text === '' || text === reason || /^(UnknownError|Unknown|\d+)$/.test(text) ? '' : `: ${text}`;
-  return new S3Error(`failed to ${doing}: ${reason}${told}`, {
+  return new ServiceError(`failed to ${doing}: ${reason}${told}`, {
     code: codeOf(reason, status),
     hint: hintOf(reason, error),
     cause: error,
@@ -76,5 +59,5 @@ function hintOf(reason: string, error: unknown): string | undefined {
 
 /** True when the object is not there. Not so for a bucket that is not there. */
 export function isMissing(error: unknown): boolean {
-  return error instanceof S3Error && error.status === 404 && error.reason !== 'NoSuchBucket';
+  return error instanceof ServiceError && error.status === 404 && error.reason !== 'NoSuchBucket';
 }
