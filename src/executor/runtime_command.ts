@@ -59,14 +59,14 @@ function giveHome({ process: step, root }: OciSpec): void {
 
 /**
  * crun links /dev/core to a file that this kernel does not have; runc looks first. The hook takes what crun writes
- * to its standard input before it ends: crun fails the step when that pipe breaks. No program but rm is started
- * for it, as every step waits for the hook.
+ * to its standard input before it ends: crun fails the step when that pipe breaks. `cat` takes it whole, the shell's
+ * own `read` byte for byte, which is 10 ms for the compiled filter among it.
  */
 function dropCoreLink(oci: OciSpec): void {
   const link = join(oci.root.path, 'dev/core');
   oci.hooks = {
     createContainer: [
-      { path: '/bin/sh', args: ['sh', '-c', 'while read -r _; do :; done; exec rm -f "$0"', link] },
+      { path: '/bin/sh', args: ['sh', '-c', 'cat >/dev/null; exec rm -f "$0"', link] },
     ],
   };
 }
