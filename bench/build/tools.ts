@@ -1,6 +1,6 @@
 /** The programs that are measured: cairn, and BuildKit where `buildkitd` and `docker-buildx` are in PATH. */
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 
 export interface Tool {
@@ -44,14 +44,16 @@ async function timed(
 }
 
 export function cairnTool(work: string): Tool {
-  const store = join(work, 'cairn-store');
+  const stores = freshDirectories(work, 'cairn-store');
+  let store = stores();
   const reporter = join(import.meta.dirname, 'resource_usage.cjs');
   return {
     name: 'cairn',
     async reset() {
-      rmSync(store, { recursive: true, force: true });
+      store = stores();
     },
     async build(directory, args) {
+      settle();
       const program = ['--require', reporter, join(root, 'bin/cairn.js')];
       const { seconds, output } = await timed(
         process.execPath,
@@ -61,10 +63,22 @@ export function cairnTool(work: string): Tool {
       const [, peak, cpu] = /^peak (\d+) cpu (\d+)$/m.exec(output) ?? [];
       return { seconds, output, cpuSeconds: Number(cpu) / 1e6, memoryMiB: Number(peak) / 1024 };
     },
-    async stop() {
-      rmSync(store, { recursive: true, force: true });
-    },
+    async stop() {},
   };
+}
+
+/**
+ * Names of directories that are not there yet. Nothing is removed before the end: for minutes after many files were
+ * deleted, ext4 looks for inodes that were not free a moment ago, which makes every new file many times slower.
+ */
+function freshDirectories(work: string, name: string): () => string {
+  let count = 0;
+  return () => join(work, `${name}-${count++}`);
+}
+
+/** What the build before has left to be written would be written during this one. */
+function settle(): void {
+  execFileSync('sync');
 }
 
 /** User and system time of a process so far (proc(5): fields 14 and 15 of stat, in hundredths). */
@@ -83,8 +97,8 @@ function inPath(program: string): boolean {
 /** Undefined where BuildKit is not installed. */
 export function buildkitTool(work: string): Tool | undefined {
   if (!inPath('buildkitd') || !inPath('docker-buildx')) return undefined;
-  const state = join(work, 'buildkit');
-  const socket = `unix://${join(state, 'buildkitd.sock')}`;
+  const states = freshDirectories(work, 'buildkit');
+  let state = states();
   const env = { ...process.env, BUILDX_CONFIG: join(work, 'buildx'), BUILDX_NO_DEFAULT_ATTESTATIONS: '1' };
   let daemon: ChildProcess | undefined;
   const stop = async () => {
@@ -93,13 +107,14 @@ export function buildkitTool(work: string): Tool | undefined {
     daemon.kill('SIGTERM');
     await gone;
     daemon = undefined;
-    rmSync(state, { recursive: true, force: true });
   };
   return {
     name: 'BuildKit',
     async reset() {
       await stop();
-      mkdirSync(state, { recursive: true });
+      state = states();
+      mkdirSync(state);
+      const socket = `unix://${join(state, 'buildkitd.sock')}`;
       daemon = spawn(
         'buildkitd',
         ['--oci-worker=true', '--containerd-worker=false', '--root', join(state, 'root'), '--addr', socket],
@@ -116,6 +131,7 @@ export function buildkitTool(work: string): Tool | undefined {
       });
     },
     build: async (directory, args) => {
+      settle();
       const before = cpuSecondsOf(daemon?.pid);
       const { seconds, output } = await timed(
         'docker-buildx',
