@@ -60,6 +60,7 @@ export function testSnapshots(): TestSnapshots {
     touch() {},
     forgetProvider: unsupported,
     fetch: unsupported,
+    makeBlob: unsupported,
     fromLayers(layers) {
       for (const layer of layers) providers.set(layer.diffID, layer);
       return Promise.resolve(make(...layers.map((layer) => layer.diffID)));

@@ -14,6 +14,7 @@ import { SolveError } from '../solver/error.ts';
 import { explainStoreFailure } from '../store/failure.ts';
 import type { BuildClient, BuildRequest, BuildResult } from './contract.ts';
 import { DirectLayers } from './direct_layers.ts';
+import { EarlyLayers } from './early_layers.ts';
 import { exportAll, exportFailed } from './export_all.ts';
 import { prepareExports } from './exports.ts';
 import { createGateway } from './gateway.ts';
@@ -39,10 +40,11 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
   const imports = await prepareCacheImports(context, registry);
   const caches = await prepareCacheExports(context);
   const direct = new DirectLayers();
+  const early = new EarlyLayers(services.snapshots);
   const directLayer: OpServices['directLayer'] = (vertex, output) => direct.compressionOf(vertex, output);
   const openSession = (): SolveSession =>
     services.solver.session({
-      resolveOp: createOpResolver({ ...services, sources, secrets: client, directLayer }),
+      resolveOp: early.watch(createOpResolver({ ...services, sources, secrets: client, directLayer })),
       local: services.keys,
       imports: imports.sources,
       progress,
@@ -84,6 +86,7 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
     for (const ref of frontend.refs) if (ref.definition !== undefined) locations.add(ref.definition);
     const edges = loadEdges(frontend.refs, request.entitlements);
     direct.decide(edges, exporters, caches);
+    early.decide(edges, exporters, caches);
     for (;;) {
       try {
         const solved = await solveRefs(frontend.refs, edges, session);
@@ -104,6 +107,7 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
     throw locations.attach(explained(error, services.store.root));
   } finally {
     imports.close();
+    await early.stop();
     await session.close();
     sources.close();
     registry.close();

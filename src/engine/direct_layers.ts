@@ -4,7 +4,7 @@
  */
 import type { CompressionConfig } from '../content/contract.ts';
 import type { Exporter } from '../exporters/contract.ts';
-import type { Edge, Vertex } from '../llb/graph.ts';
+import { edgeName, type Edge, type Vertex } from '../llb/graph.ts';
 import type { CacheExports } from './cache_exports.ts';
 
 /** One for a build. Nothing is direct before {@link decide}: what a frontend asks for is read. */
@@ -24,7 +24,7 @@ export class DirectLayers {
 
   /** The compression in which a layer is wanted whose files nothing in this build needs; undefined: they are needed. */
   compressionOf(vertex: Vertex, output: number): CompressionConfig | undefined {
-    if (!this.#known.has(vertex.digest) || this.#needed.has(nameOf({ vertex, index: output })))
+    if (!this.#known.has(vertex.digest) || this.#needed.has(edgeName({ vertex, index: output })))
       return undefined;
     return this.#compression;
   }
@@ -43,9 +43,15 @@ function wantedCompression(
   const images = exporters.flatMap(({ compression }) => (compression === undefined ? [] : [compression]));
   // What is exported of a build that fails is exported without images.
   const cached = entries.filter(({ common }) => images.length === 0 || common.onFailure);
-  const [first, ...others] = [...images, ...cached.map(({ common }) => common.compression)];
+  const agreed = agreedCompression([...images, ...cached.map(({ common }) => common.compression)]);
   // The table of contents in an estargz blob makes it another tar than that of the directory.
-  if (first === undefined || first.type === 'estargz') return undefined;
+  return agreed?.type === 'estargz' ? undefined : agreed;
+}
+
+/** The first, when all others make the same blobs; undefined when there is none. */
+export function agreedCompression(configs: readonly CompressionConfig[]): CompressionConfig | undefined {
+  const [first, ...others] = configs;
+  if (first === undefined) return undefined;
   return others.every((other) => formatOf(other) === formatOf(first)) ? first : undefined;
 }
 
@@ -71,13 +77,9 @@ function edgesWithFiles(vertices: Iterable<Vertex>): Set<string> {
   const open: Edge[] = [];
   for (const vertex of vertices) if (vertex.op.op.case !== 'merge') open.push(...vertex.inputs);
   for (let edge = open.pop(); edge !== undefined; edge = open.pop()) {
-    if (needed.has(nameOf(edge))) continue;
-    needed.add(nameOf(edge));
+    if (needed.has(edgeName(edge))) continue;
+    needed.add(edgeName(edge));
     if (edge.vertex.op.op.case === 'merge') open.push(...edge.vertex.inputs);
   }
   return needed;
-}
-
-function nameOf({ vertex, index }: Edge): string {
-  return `${vertex.digest} ${index}`;
 }

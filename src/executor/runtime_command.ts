@@ -65,8 +65,6 @@ function giveHome({ process: step, root }: OciSpec): void {
 function dropCoreLink(oci: OciSpec): void {
   const link = join(oci.root.path, 'dev/core');
   oci.hooks = {
-    createContainer: [
-      { path: '/bin/sh', args: ['sh', '-c', 'cat >/dev/null; exec rm -f "$0"', link] },
-    ],
+    createContainer: [{ path: '/bin/sh', args: ['sh', '-c', 'cat >/dev/null; exec rm -f "$0"', link] }],
   };
 }

@@ -18,3 +18,8 @@ export interface Vertex {
   /** What progress prints: the `llb.customname` description, else made from the op as BuildKit's llbsolver.llbOpName does. */
   readonly name: string;
 }
+
+/** Equal for equal edges, of one definition or of several. */
+export function edgeName({ vertex, index }: Edge): string {
+  return `${vertex.digest} ${index}`;
+}

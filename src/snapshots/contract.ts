@@ -149,6 +149,12 @@ export interface SnapshotStore {
     compression: CompressionConfig,
     options?: { existingOnly?: boolean; progress?: VertexProgress; signal?: AbortSignal },
   ): Promise<Remote | undefined>;
+  /** The blob of the topmost layer, made from its files; nothing where it has one in any compression. */
+  makeBlob(
+    snapshot: Snapshot,
+    compression: CompressionConfig,
+    options?: { signal?: AbortSignal },
+  ): Promise<void>;
   /** Reads what is only remote: afterwards each layer has its files or a blob in the content store. */
   fetch(snapshot: Snapshot, options?: { progress?: VertexProgress; signal?: AbortSignal }): Promise<void>;
   /** True when each layer has its files or a blob in the content store: nothing has to be fetched for it. */

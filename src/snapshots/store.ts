@@ -216,6 +216,19 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     };
   }
 
+  async makeBlob(
+    snapshot: Snapshot,
+    compression: CompressionConfig,
+    options: { signal?: AbortSignal } = {},
+  ): Promise<void> {
+    const { blobs } = this.#parts;
+    const top = snapshot.layers.at(-1);
+    if (top === undefined || blobs.available(top.id).length > 0) return;
+    const snapshotter = await this.#files();
+    const row = this.#layer(top.id);
+    await blobs.ensure(row, compression, () => snapshotter.diffOf(row), options.signal);
+  }
+
   async fetch(
     snapshot: Snapshot,
     options: { progress?: VertexProgress; signal?: AbortSignal } = {},

@@ -1,7 +1,7 @@
 /** One build's view of the solver. */
 import type { ExportNode, KeySource, KeyStore, LoadedResult } from '../cache/contract.ts';
 import type { Digest } from '../content/contract.ts';
-import type { Edge, Vertex } from '../llb/graph.ts';
+import { edgeName, type Edge, type Vertex } from '../llb/graph.ts';
 import type { OpResolver } from '../ops/contract.ts';
 import type { Tree } from '../snapshots/contract.ts';
 import type { Decision, Solver, SolverOptions, SolveSession } from './contract.ts';
@@ -124,8 +124,9 @@ class Session implements SolveSession, SolveContext {
     while (this.#working.size > 0) await Promise.all(this.#working);
   }
 
-  #edge({ vertex, index }: Edge): EdgeState {
-    const name = `${vertex.digest} ${index}`;
+  #edge(asked: Edge): EdgeState {
+    const { vertex, index } = asked;
+    const name = edgeName(asked);
     let edge = this.#edges.get(name);
     if (edge === undefined) this.#edges.set(name, (edge = new EdgeState(this.#vertex(vertex), index, this)));
     return edge;
