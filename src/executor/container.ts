@@ -29,6 +29,7 @@ import { forwardOutput } from './process_output.ts';
 import { resolvConf } from './resolv_conf.ts';
 import { rootPath } from './root_path.ts';
 import { runtimeCommand, type Command } from './runtime_command.ts';
+import { prepareFilter } from './seccomp_filter.ts';
 import type { Runtime } from './runtime.ts';
 import { serveTracing, tracingMount, withTracing } from './tracing.ts';
 import { lookupUser, type ExecUser } from './user.ts';
@@ -43,6 +44,8 @@ export interface RunArgs {
   /** Shared by all processes: compiled seccomp filters. */
   filters: string;
 }
+
+export type WarmArgs = Pick<RunArgs, 'runtime' | 'filters'>;
 
 /** What does not change while the process lives. */
 interface Machine {
@@ -62,6 +65,11 @@ function lookAround(): Machine {
     seccomp: /^Seccomp:/m.test(readFileSync('/proc/self/status', 'utf8')),
   };
   return machine;
+}
+
+/** What takes long in the first step, done while others still work for it. */
+export function prepare({ runtime, filters }: WarmArgs): void {
+  if (lookAround().seccomp && runtime.name === 'crun') prepareFilter(filters);
 }
 
 /**

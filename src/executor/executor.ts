@@ -4,7 +4,7 @@ import type { JobPool } from '../platform/contract.ts';
 import type { Store } from '../store/contract.ts';
 import { isAlive } from '../store/owner.ts';
 import { CairnError } from '../errors/error.ts';
-import type { RunArgs } from './container.ts';
+import type { RunArgs, WarmArgs } from './container.ts';
 import type { ExecSpec, Executor } from './contract.ts';
 import { ExitError } from './exit_error.ts';
 import type { OutputMessage, TakenMessage } from './process_output.ts';
@@ -47,11 +47,19 @@ class PoolExecutor implements Executor {
     return (this.#runtime ??= findRuntime(this.#options.env ?? process.env));
   }
 
+  get #filters(): string {
+    return this.#options.store.path('seccomp');
+  }
+
   warm(): void {
     if (this.#warmed) return;
     this.#warmed = true;
+    const start = async (): Promise<void> => {
+      const args: WarmArgs = { runtime: this.runtime, filters: this.#filters };
+      await this.#options.pool.run<WarmArgs, void>('exec.warm', args, { lane: 'exec' });
+    };
     // What fails here fails again in run(), which tells.
-    this.#options.pool.run<null, void>('exec.warm', null, { lane: 'exec' }).catch(() => {});
+    start().catch(() => {});
   }
 
   async run(
@@ -64,7 +72,7 @@ class PoolExecutor implements Executor {
       spec,
       runtime: this.runtime,
       directory: store.path(DIRECTORY, store.owner),
-      filters: store.path('seccomp'),
+      filters: this.#filters,
     };
     try {
       await pool.run<RunArgs, void>('exec.run', args, {

@@ -10,7 +10,7 @@ import {
   type FilterRule,
 } from '../platform/libseccomp.ts';
 import type { OciSpec } from './oci_spec.ts';
-import type { Seccomp, SeccompRule } from './seccomp_profile.ts';
+import { seccompProfile, type Seccomp, type SeccompRule } from './seccomp_profile.ts';
 
 /** crun(1), section "run.oci.seccomp_bpf_data": base64 of the BPF program, since 0.16. */
 const ANNOTATION = 'run.oci.seccomp_bpf_data';
@@ -29,6 +29,11 @@ export function useCompiledFilter(oci: OciSpec, folder: string): void {
   const filter = compiled(seccomp, folder);
   if (filter === undefined) return;
   oci.annotations = { ...oci.annotations, [ANNOTATION]: filter };
+}
+
+/** Makes the filter of ordinary steps ahead of the first one. */
+export function prepareFilter(folder: string): void {
+  compiled(seccompProfile(process.arch), folder);
 }
 
 function compiled(seccomp: Seccomp, folder: string): string | undefined {
