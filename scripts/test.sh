@@ -3,6 +3,8 @@
 # where it may (root on Debian), and says what it skips where it may not.
 set -uo pipefail
 cd "$(dirname "$0")/.."
+# Where root finds setcap and others, whoever runs this.
+export PATH="$PATH:/usr/sbin:/sbin"
 
 packages="runc crun docker-registry skopeo apache2-utils uidmap attr git zstd xz-utils bzip2 libcap2-bin"
 programs="runc crun docker-registry skopeo htpasswd newuidmap setfattr git zstd xz bzip2 setcap"

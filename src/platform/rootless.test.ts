@@ -45,7 +45,20 @@ test('namespaceCommand says what is missing', () => {
       /unprivileged_userns_clone=1/,
     ],
     [around({ '/proc/sys/user/max_user_namespaces': '0\n' }), /no user namespaces/, /max_user_namespaces/],
-    [around({ '/.dockerenv': '' }, { probe: () => false }), /does not allow/, /seccomp=unconfined/],
+    [around({ '/proc/self/status': 'Name:\tnode\nNoNewPrivs:\t1\n' }), /no_new_privs/, /no-new-privileges/],
+    [
+      around({ '/.dockerenv': '' }, { probe: () => 'unshare failed: Operation not permitted' }),
+      /does not allow.*\(unshare failed: Operation not permitted\)/,
+      /seccomp=unconfined/,
+    ],
+    [
+      around(
+        { '/proc/self/status': 'Seccomp:\t2\nSeccomp_filters:\t1\n' },
+        { probe: () => 'unshare failed' },
+      ),
+      /does not allow/,
+      /seccomp=unconfined/,
+    ],
   ];
   for (const [surroundings, message, hint] of cases) {
     assert.throws(

@@ -20,8 +20,8 @@ export interface Surroundings {
   read: (path: string) => string | undefined;
   /** Absolute path of a program; undefined: not installed. */
   find: (program: string) => string | undefined;
-  /** Whether a user namespace can really be made; asked only where there is reason to doubt. */
-  probe: (command: readonly string[]) => boolean;
+  /** Tries to make a user namespace, only where there is reason to doubt; what was said when that failed. */
+  probe: (command: readonly string[]) => string | undefined;
 }
 
 /**
@@ -67,9 +67,10 @@ export function namespaceCommand(around: Surroundings): string[] | undefined {
   const unshare = around.find('unshare');
   if (unshare === undefined) throw denied('unshare is not installed', 'Install the package util-linux.');
   const command = [unshare, '--map-root-user', '--map-auto', '--'];
-  if (isDoubtful(around) && !around.probe(command)) {
+  const refused = isDoubtful(around) ? around.probe(command) : undefined;
+  if (refused !== undefined) {
     throw denied(
-      'the system does not allow user namespaces here',
+      `the system does not allow user namespaces here (${refused})`,
       'Inside a container, start it with --security-opt seccomp=unconfined --security-opt apparmor=unconfined; under AppArmor, set kernel.apparmor_restrict_unprivileged_userns=0.',
     );
   }
@@ -96,6 +97,12 @@ function checkSubordinateIds(
 }
 
 function checkKernel({ read }: Surroundings): void {
+  if (statusOf(read, 'NoNewPrivs') === '1') {
+    throw denied(
+      'this process may not gain privileges (no_new_privs), which newuidmap needs',
+      'Inside a container, start it without --security-opt no-new-privileges; in a systemd unit, leave NoNewPrivileges out.',
+    );
+  }
   if (read('/proc/sys/kernel/unprivileged_userns_clone')?.trim() === '0') {
     throw denied(
       'the kernel does not let ordinary users make user namespaces',
@@ -114,9 +121,19 @@ function checkKernel({ read }: Surroundings): void {
 function isDoubtful({ read }: Surroundings): boolean {
   return (
     read('/proc/sys/kernel/apparmor_restrict_unprivileged_userns')?.trim() === '1' ||
+    (statusOf(read, 'Seccomp') ?? '0') !== '0' ||
     read('/.dockerenv') !== undefined ||
     read('/run/.containerenv') !== undefined
   );
+}
+
+/** A field of proc_pid_status(5) of this process. */
+function statusOf(read: Surroundings['read'], field: string): string | undefined {
+  const lines = (read('/proc/self/status') ?? '').split('\n');
+  return lines
+    .find((line) => line.startsWith(`${field}:`))
+    ?.slice(field.length + 1)
+    .trim();
 }
 
 function here(): Surroundings {
@@ -135,18 +152,24 @@ function here(): Surroundings {
       [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/sbin', '/bin']
         .map((directory) => join(directory, program))
         .find((path) => isExecutable(path)),
-    probe([program = '', ...args]) {
-      try {
-        // Mounting is what AppArmor takes away from a namespace that it lets be made.
-        process
-          .getBuiltinModule('node:child_process')
-          .execFileSync(program, ['--mount', ...args, 'true'], { stdio: 'ignore' });
-        return true;
-      } catch {
-        return false;
-      }
+    probe(command) {
+      const [unshare = ''] = command;
+      // Without ids first: where it fails with them, unshare leaves a child behind that waits for ever.
+      return failureOf([unshare, '--user', '--mount', '--', 'true']) ?? failureOf([...command, 'true']);
     },
   };
+}
+
+/** What a program said last before it failed; undefined: it did not. */
+function failureOf([program = '', ...args]: readonly string[]): string | undefined {
+  try {
+    process.getBuiltinModule('node:child_process').execFileSync(program, args, { stdio: 'pipe' });
+    return undefined;
+  } catch (error) {
+    const { stderr, message } = error as Error & { stderr?: Buffer };
+    const said = stderr?.toString().trim() ?? '';
+    return said === '' ? message : said.split('\n').at(-1);
+  }
 }
 
 function userName(uid: number): string {
