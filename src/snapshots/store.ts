@@ -1,8 +1,7 @@
 /** The snapshot store: handles in, handles out; the state is in the database, the files below `snapshots/`. */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { writeLayer } from '../content/compression/layer.ts';
 import type { CompressionConfig, ContentStore, Descriptor, Digest, Remote } from '../content/contract.ts';
-import { CairnError } from '../errors/error.ts';
 import { streamJob } from '../platform/byte_stream.ts';
 import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
@@ -21,8 +20,9 @@ import type {
 import { Directories } from './directories.ts';
 import { annotated, compressionType, LayerBlobs } from './layer_blobs.ts';
 import { NativeSnapshotter } from './native.ts';
+import { chain, NewRecords } from './new_records.ts';
 import { OverlaySnapshotter } from './overlay.ts';
-import { snapshotId, SnapshotRecords, type Format, type LayerBlob, type LayerRow } from './records.ts';
+import { snapshotId, SnapshotRecords, type Format } from './records.ts';
 import type { Snapshotter, SnapshotterParts } from './snapshotter.ts';
 import { sweepUnrecorded } from './unrecorded.ts';
 import { deleteSnapshot, listUsage } from './usage.ts';
@@ -51,13 +51,14 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
   readonly #content: ContentStore;
   readonly #records: SnapshotRecords;
   readonly #parts: SnapshotterParts;
-  readonly #leases = new Map<string, { release(): void }>();
+  readonly #made: NewRecords;
   #snapshotter: Promise<Snapshotter> | undefined;
 
   constructor({ store, content, jobs }: SnapshotStoreParts) {
     this.#store = store;
     this.#content = content;
     this.#records = new SnapshotRecords(store);
+    this.#made = new NewRecords(store, this.#records);
     this.#parts = {
       store,
       jobs,
@@ -91,11 +92,11 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
         const compression = compressionType(descriptor);
         this.#records.addBlob(row.id, { descriptor, compression, provisional: false });
         blobs.remember(descriptor, provider);
-        parent = this.#addSnapshot(ids, parent === undefined ? [] : [parent], meta);
+        parent = this.#made.addSnapshot(ids, parent === undefined ? [] : [parent], meta);
       }
-      return parent ?? this.#addSnapshot([], [], meta);
+      return parent ?? this.#made.addSnapshot([], [], meta);
     });
-    return Promise.resolve(this.#handle(id));
+    return Promise.resolve(this.#made.handle(id));
   }
 
   async prepare(
@@ -105,7 +106,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
   ): Promise<ActiveSnapshot> {
     const snapshotter = await this.#files();
     if (parent !== undefined) {
-      this.#hold(parent.id);
+      this.#made.hold(parent.id);
       await snapshotter.unpack(parent, { progress });
     }
     const active = await snapshotter.begin(parent, { progress });
@@ -119,7 +120,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
           format: snapshotter.format,
           id: snapshotter.finish(active, snapshotId(layers), layer),
         });
-        return this.#handle(this.#addTop(layers, parent, meta, { publish }));
+        return this.#made.handle(this.#made.addTop(layers, parent, meta, { publish }));
       },
       discard: () => this.#parts.directories.remove(active.base),
     };
@@ -127,7 +128,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
 
   async view(snapshot: Snapshot, progress?: VertexProgress): Promise<MountSpec> {
     const snapshotter = await this.#files();
-    this.#hold(snapshot.id);
+    this.#made.hold(snapshot.id);
     await snapshotter.unpack(snapshot, { progress });
     return snapshotter.view(snapshot);
   }
@@ -135,8 +136,8 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
   merge(inputs: Snapshot[], meta: SnapshotMeta): Promise<Snapshot> {
     const layers = inputs.flatMap((input) => input.layers.map(({ id }) => id));
     const parents = inputs.map(({ id }) => id);
-    const id = this.#store.transaction(() => this.#addSnapshot(layers, parents, meta));
-    return Promise.resolve(this.#handle(id));
+    const id = this.#store.transaction(() => this.#made.addSnapshot(layers, parents, meta));
+    return Promise.resolve(this.#made.handle(id));
   }
 
   async diff(
@@ -149,7 +150,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     const parents = [lower, upper].flatMap((input) => (input === undefined ? [] : [input.id]));
     if (below.every((id, i) => above[i] === id)) {
       const suffix = above.slice(below.length);
-      return this.#handle(this.#store.transaction(() => this.#addSnapshot(suffix, parents, meta)));
+      return this.#made.handle(this.#store.transaction(() => this.#made.addSnapshot(suffix, parents, meta)));
     }
     const spec = {
       kind: 'trees',
@@ -189,7 +190,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     options: { existingOnly?: boolean; progress?: VertexProgress; signal?: AbortSignal } = {},
   ): Promise<Remote | undefined> {
     const { blobs } = this.#parts;
-    const rows = snapshot.layers.map(({ id }) => this.#layer(id));
+    const rows = snapshot.layers.map(({ id }) => this.#made.layer(id));
     if (
       options.existingOnly === true &&
       rows.some(({ id }) => blobs.existing(id, compression) === undefined)
@@ -209,9 +210,11 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
       await Promise.allSettled(made);
       throw error;
     }
-    if (missing) this.#noteChain(rows);
+    if (rows.some(({ chainID }) => chainID === undefined)) this.#made.noteChain(rows);
     return {
-      descriptors: descriptors.map((descriptor, i) => annotated(descriptor, this.#layer(rows[i]?.id ?? ''))),
+      descriptors: descriptors.map((descriptor, i) =>
+        annotated(descriptor, this.#made.layer(rows[i]?.id ?? '')),
+      ),
       provider: blobs,
     };
   }
@@ -225,7 +228,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     const top = snapshot.layers.at(-1);
     if (top === undefined || blobs.available(top.id).length > 0) return;
     const snapshotter = await this.#files();
-    const row = this.#layer(top.id);
+    const row = this.#made.layer(top.id);
     await blobs.ensure(row, compression, () => snapshotter.diffOf(row), options.signal);
   }
 
@@ -277,24 +280,11 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
   }
 
   releaseLeases(): void {
-    for (const lease of this.#leases.values()) lease.release();
-    this.#leases.clear();
+    this.#made.releaseLeases();
   }
 
   #files(): Promise<Snapshotter> {
     return (this.#snapshotter ??= chooseSnapshotter(this.#parts));
-  }
-
-  #handle(id: string): Snapshot {
-    const snapshot = this.#records.snapshot(id);
-    if (snapshot === undefined) throw new Error(`snapshot ${id} was not recorded`);
-    return snapshot;
-  }
-
-  #layer(id: string): LayerRow {
-    const row = this.#records.layer(id);
-    if (row === undefined) throw new CairnError(`layer ${id} was collected`, { code: 'NOT_FOUND' });
-    return row;
   }
 
   async #fromTar(
@@ -312,83 +302,8 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
       compression: compression.type,
       provisional: options.provisional ?? false,
     };
-    return this.#handle(this.#addTop(layers, parent, meta, { blob, diffID }, options.parents));
-  }
-
-  /** Records a new layer, where it is, and the snapshot that it is the top of. */
-  #addTop(
-    layers: string[],
-    parent: Snapshot | undefined,
-    meta: SnapshotMeta,
-    made: { publish: () => { format: Format; id: string } } | { blob: LayerBlob; diffID: Digest },
-    parents = parent === undefined ? [] : [parent.id],
-  ): string {
-    const layer = layers.at(-1) ?? '';
-    const diffID = 'blob' in made ? made.diffID : undefined;
-    const below = this.#chainOf(parent?.layers.map(({ id }) => this.#layer(id)) ?? []);
-    const known = diffID !== undefined && (below !== undefined || layers.length === 1);
-    return this.#store.transaction(() => {
-      const id = snapshotId(layers);
-      this.#records.addLayer({
-        id: layer,
-        diffID,
-        chainID: known ? chain(below, diffID) : undefined,
-        origin: id,
-        createdAt: meta.createdAt ?? new Date(),
-      });
-      if ('blob' in made) {
-        this.#records.addBlob(layer, made.blob);
-      } else {
-        const { format, id: directory } = made.publish();
-        this.#records.addDirectory(format, directory, layers.length > 1);
-      }
-      return this.#addSnapshot(layers, parents, meta);
-    });
-  }
-
-  /** What this process made or asked for stays until it ends, or {@link releaseLeases}. In a transaction. */
-  #addSnapshot(layers: string[], parents: string[], meta: SnapshotMeta): string {
-    const id = this.#records.addSnapshot(layers, parents, meta);
-    this.#hold(id);
-    return id;
-  }
-
-  #hold(id: string): void {
-    if (!this.#leases.has(id)) this.#leases.set(id, this.#store.lease('snapshot', id));
-  }
-
-  /** Once all diffIDs of a stack are known, it is found by its chain ID too. */
-  #noteChain(rows: LayerRow[]): void {
-    let chainID: Digest | undefined;
-    this.#store.transaction(() => {
-      const ids: string[] = [];
-      for (const { id } of rows) {
-        ids.push(id);
-        const row = this.#layer(id);
-        if (row.diffID === undefined) return;
-        chainID = chain(chainID, row.diffID);
-        if (row.chainID === undefined && row.origin === snapshotId(ids)) {
-          this.#records.setDigests(id, row.diffID, chainID);
-        }
-      }
-    });
-  }
-
-  #chainOf(rows: LayerRow[]): Digest | undefined {
-    let chainID: Digest | undefined;
-    for (const { diffID } of rows) {
-      if (diffID === undefined) return undefined;
-      chainID = chain(chainID, diffID);
-    }
-    return chainID;
+    return this.#made.handle(this.#made.addTop(layers, parent, meta, { blob, diffID }, options.parents));
   }
 }
 
 const NOTHING: Snapshot = { kind: 'snapshot', id: 'scratch', layers: [] };
-
-/** OCI image-spec config.md, "Layer ChainID". */
-function chain(below: Digest | undefined, diffID: Digest): Digest {
-  return below === undefined
-    ? diffID
-    : `sha256:${createHash('sha256').update(`${below} ${diffID}`).digest('hex')}`;
-}

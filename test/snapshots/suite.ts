@@ -174,6 +174,18 @@ function suite(name: 'overlay' | 'native'): void {
     assert.equal((await f.snapshots.fromLayers(layers, { description: 'x' })).id, b.id);
   });
 
+  test(`${name}: layers whose blobs were made one by one are recognised by their chain`, async () => {
+    const a = await f.layer(undefined, 'echo early > early');
+    await f.snapshots.makeBlob(a, { type: 'gzip' });
+    const b = await f.layer(a, 'echo later > later');
+    await f.snapshots.makeBlob(b, { type: 'gzip' });
+    const blobs = readdirSync(join(f.root, 'store/blobs/sha256')).length;
+    await f.snapshots.makeBlob(b, { type: 'zstd', force: true });
+    const layers = await published(b);
+    assert.equal(readdirSync(join(f.root, 'store/blobs/sha256')).length, blobs);
+    assert.equal((await f.snapshots.fromLayers(layers, { description: 'x' })).id, b.id);
+  });
+
   test(`${name}: a layer without provider, blob or files is not usable`, async () => {
     const made = await f.layer(undefined, 'echo lost > lost');
     const layers = await published(made);
