@@ -8,7 +8,7 @@ import { usageFilters } from './usage_filters.ts';
 import { alignRows, jsonForm, longForm, summary, TABLE_HEADER, tableRow } from './usage_table.ts';
 
 export interface DuFlags {
-  filter: string[];
+  filter?: string[];
   format?: string;
   verbose?: true;
 }
@@ -24,7 +24,7 @@ export async function runDu(flags: DuFlags, globals: GlobalFlags): Promise<void>
       code: 'USAGE',
     });
   }
-  const { filters, unusedForMs } = usageFilters(flags.filter);
+  const { filters, unusedForMs } = usageFilters(flags.filter ?? []);
   const { store, snapshots, pool } = openStoreParts({
     ...(globals.root === undefined ? {} : { root: globals.root }),
     env: process.env,
@@ -41,7 +41,7 @@ export async function runDu(flags: DuFlags, globals: GlobalFlags): Promise<void>
         ? usages.map(longForm).join('')
         : alignRows([TABLE_HEADER, ...usages.map(tableRow)]),
     );
-    if (flags.filter.length === 0) process.stdout.write(summary(usages));
+    if ((flags.filter ?? []).length === 0) process.stdout.write(summary(usages));
   } finally {
     await pool.close();
     store.close();

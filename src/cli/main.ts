@@ -24,8 +24,9 @@ function program(): Command {
     .option('-D, --debug', 'show stack traces and debug output')
     .option('--root <directory>', 'the store (default: CAIRN_ROOT, else where XDG says)')
     .option('--config <file>', 'registries and limits, in the syntax of buildkitd.toml')
-    .option('--builder <name>', 'accepted for docker buildx; only the embedded builder exists')
+    .option('--builder <name>', 'for scripts of docker buildx: there is one, embedded')
     .showSuggestionAfterError(true)
+    .configureHelp({ showGlobalOptions: true })
     // Told by main(), in other words.
     .configureOutput({ outputError: () => {} })
     .exitOverride();
@@ -52,10 +53,10 @@ function program(): Command {
   root.addCommand(
     new Command('du')
       .description('disk usage of the store')
-      .option('--filter <filter>', 'show only what matches, e.g. type=regular (repeatable)', collect, [])
+      .option('--filter <filter>', 'show only what matches, e.g. type=regular (repeatable)', collect)
       .option('--format <format>', 'json')
       .option('--verbose', 'show each record whole')
-      .action(async (flags: { filter: string[]; format?: string; verbose?: true }) => {
+      .action(async (flags: { filter?: string[]; format?: string; verbose?: true }) => {
         const { runDu } = await import('./du.ts');
         await runDu(flags, globals(root));
       }),
@@ -64,7 +65,7 @@ function program(): Command {
     new Command('prune')
       .description('remove build cache')
       .option('-a, --all', 'include internal and frontend images')
-      .option('--filter <filter>', 'remove only what matches, e.g. until=72h (repeatable)', collect, [])
+      .option('--filter <filter>', 'remove only what matches, e.g. until=72h (repeatable)', collect)
       .option('-f, --force', 'do not ask')
       .option('--keep-storage <bytes>', 'keep this much, the most recently used')
       .option('--reserved-space <bytes>', 'keep at least this much')
@@ -75,6 +76,17 @@ function program(): Command {
         const { runPrune } = await import('./prune.ts');
         await runPrune(flags, globals(root));
       }),
+  );
+  root.addHelpText(
+    'after',
+    `
+Examples:
+  cairn build -t registry.example/app:1 --push .
+  cairn build --target test --output type=local,dest=out .
+  cairn build --cache-to type=local,dest=cache --cache-from type=local,src=cache .
+  cairn prune --keep-storage 10GB --filter until=72h
+
+Run 'cairn COMMAND --help' for the flags of a command.`,
   );
   for (const command of root.commands) command.copyInheritedSettings(root);
   // Before anything is opened: the process is replaced.
@@ -89,11 +101,11 @@ function program(): Command {
 /** Whether a Dockerfile in a directory is only looked at: that makes no files of other owners. */
 function onlyReads(command: Command): boolean {
   const [context = ''] = command.args;
-  const { check, call } = command.opts<Partial<BuildFlags>>();
-  return (check === true || (call !== undefined && !/^(build)?(,|$)/.test(call))) && existsSync(context);
+  const { call } = command.opts<Partial<BuildFlags>>();
+  return call !== undefined && !/^(build)?(,|$)/.test(call) && existsSync(context);
 }
 
-function collect(value: string, previous: string[]): string[] {
+function collect(value: string, previous: string[] = []): string[] {
   return [...previous, value];
 }
 

@@ -11,7 +11,7 @@ import { alignRows, humanSize, longForm, TABLE_HEADER, tableRow } from './usage_
 
 export interface PruneFlags {
   all?: true;
-  filter: string[];
+  filter?: string[];
   force?: true;
   keepStorage?: string;
   reservedSpace?: string;
@@ -46,7 +46,7 @@ export async function runPrune(flags: PruneFlags, globals: GlobalFlags): Promise
 }
 
 function pruneRule(flags: PruneFlags): PruneRule {
-  const { filters, unusedForMs } = usageFilters(flags.filter);
+  const { filters, unusedForMs } = usageFilters(flags.filter ?? []);
   const reserved = flags.reservedSpace ?? flags.keepStorage;
   const bytes = (text: string | undefined, flag: string) =>
     text === undefined ? undefined : parseMemory(text, flag);

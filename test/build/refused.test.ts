@@ -13,7 +13,7 @@ let context: string;
 before(async () => {
   registry = await startBaseImageRegistry();
   cairn = useCairn(registry.host);
-  context = cairn.project({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n', file: '' });
+  context = cairn.project({ Dockerfile: 'FROM scratch AS named\nCOPY Dockerfile /\n', file: '' });
 });
 after(async () => {
   cairn.remove();
@@ -49,6 +49,8 @@ describe('the command line', () => {
     [['--ssh=x=nowhere', '.'], /agent config for ID: "x": stat nowhere: no such file or directory$/m],
     [['--ssh=x=file', '.'], /agent config for ID: "x": failed to parse file: /m],
     [['--iidfile=no/where', '.'], /^ERROR: invalid output path of --iidfile: stat no: no such directory$/m],
+    [['--builder=elsewhere', '.'], /^ERROR: no builder "elsewhere" found$/m],
+    [['--resource=mem=1', '.'], /^ERROR: .*unknown resource "mem"\nresources are memory, /m],
     [['--metadata-file=no/where', '.'], /^ERROR: invalid output path of --metadata-file: stat no: /m],
   ] as const) {
     test(args.join(' ') || 'nothing', async () => {
@@ -70,6 +72,42 @@ test('--check shows the line that cannot be read', async () => {
   assert.equal(code, 1);
   assert.match(stderr, /^ +2 \| >>> COPPY x \/$/m);
   assert.match(stderr, /^ERROR: dockerfile parse error on line 2: unknown instruction: COPPY/m);
+});
+
+test('of --check, --call and --print the last one counts', async () => {
+  const asked = async (...flags: string[]) => (await cairn.run(['build', ...flags, context])).stdout;
+  assert.match(await asked('--check', '--call=targets'), /^TARGET/);
+  assert.match(await asked('--call=targets', '--check'), /^Check complete/);
+  assert.match(await asked('--check', '--print', 'outline'), /^TARGET/);
+});
+
+test('flags of docker build that have no effect are told', async () => {
+  const { code, stderr } = await cairn.run([
+    'build',
+    '--squash',
+    '--security-opt=x',
+    '--progress=plain',
+    context,
+  ]);
+  assert.equal(code, 0, stderr);
+  assert.match(stderr, /^WARNING: --squash has no effect/m);
+  assert.match(stderr, /^WARNING: --security-opt has no effect/m);
+  assert.doesNotMatch(stderr, /--isolation/);
+});
+
+test('--check tells an error once, after the warnings, and in JSON too', async () => {
+  const directory = cairn.project({ Dockerfile: 'FROM nosuchimage as a\nRUN true\n' });
+  const text = await cairn.run(['build', '--check', '--progress=plain', directory]);
+  assert.equal(text.code, 1);
+  assert.match(text.stdout, /^Check complete, 1 warning has been found!\n(.*\n)+-{20}\n\n$/);
+  assert.equal(text.stderr.match(/^ > \[internal\] load metadata/gm)?.length, 1, text.stderr);
+  assert.match(text.stderr, /^ERROR: nosuchimage: .*not found$/m);
+  const json = await cairn.run(['build', '--call=check,format=json,ignorestatus=true', directory]);
+  assert.equal(json.code, 1, 'ignorestatus is about warnings');
+  const { buildError } = JSON.parse(json.stdout) as { buildError: { message: string } };
+  assert.match(buildError.message, /not found$/);
+  assert.match(json.stderr, /^ +1 \| >>> FROM nosuchimage as a$/m);
+  assert.match(json.stderr, /^ERROR: nosuchimage: .*not found$/m);
 });
 
 test('a build that fails tells its warnings, too, and the error last', async () => {

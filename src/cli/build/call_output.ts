@@ -17,42 +17,48 @@ interface LintSource {
   data: string;
 }
 
-/** @returns the exit code: 1 for a check that found something, unless its status is to be ignored */
+/**
+ * @returns the exit code: 1 for a check that found something, unless its status is to be ignored
+ * @throws CairnError DOCKERFILE when a check met an error, in either format and whatever is to be ignored
+ */
 export function printCall(call: Call, { subrequest }: BuildResult, dockerfileName: string): number {
   if (subrequest === undefined) throw new Error('the builder gave no result for --call');
-  if (call.format === 'json') {
-    process.stdout.write(`${subrequest.json}\n`);
-  } else if (call.name === 'lint') {
-    printLint(subrequest, dockerfileName);
-  } else {
-    process.stdout.write(subrequest.text);
-  }
-  if (call.name !== 'lint' || call.ignoreStatus) return 0;
-  const { warnings, buildError } = JSON.parse(subrequest.json) as LintResult;
-  return (warnings ?? []).length > 0 || buildError !== undefined ? 1 : 0;
+  const { json, text } = subrequest;
+  if (call.format === 'json') process.stdout.write(`${json}\n`);
+  else if (call.name !== 'lint') process.stdout.write(text);
+  if (call.name !== 'lint') return 0;
+  const found = JSON.parse(json) as LintResult;
+  if (call.format !== 'json') printLint(found, text, dockerfileName);
+  if (found.buildError !== undefined) throw buildError(found.buildError, found.sources);
+  return (found.warnings ?? []).length > 0 && !call.ignoreStatus ? 1 : 0;
 }
 
-function printLint(subrequest: { json: string; text: string }, dockerfileName: string): void {
-  const { warnings, buildError, sources } = JSON.parse(subrequest.json) as LintResult;
+function printLint(
+  { warnings, buildError: failure }: LintResult,
+  text: string,
+  dockerfileName: string,
+): void {
   const count = (warnings ?? []).length;
-  if (count > 0) {
-    const found = count === 1 ? '1 warning has been found!' : `${count} warnings have been found!`;
-    process.stdout.write(`Check complete, ${found}\n`);
-  } else if (buildError === undefined) {
-    process.stdout.write('Check complete, no warnings found.\n');
+  if (count === 0) {
+    if (failure === undefined) process.stdout.write('Check complete, no warnings found.\n');
     return;
   }
+  const found = count === 1 ? '1 warning has been found!' : `${count} warnings have been found!`;
+  process.stdout.write(`Check complete, ${found}\n`);
   // The frontend knows the file by its base name only; people look for the path that they gave.
-  const text =
-    dockerfileName === ''
-      ? subrequest.text
-      : subrequest.text.replaceAll(/^Dockerfile:(\d+)$/gm, `${dockerfileName}:$1`);
-  process.stdout.write(text);
-  if (buildError === undefined) return;
-  const error = new CairnError(buildError.message, { code: 'DOCKERFILE' });
-  const source = sources?.[buildError.location?.sourceIndex ?? 0];
-  const ranges = buildError.location?.ranges;
-  throw source === undefined || ranges === undefined
+  const named =
+    dockerfileName === '' ? text : text.replaceAll(/^Dockerfile:(\d+)$/gm, `${dockerfileName}:$1`);
+  process.stdout.write(failure === undefined ? named : `${named}\n`);
+}
+
+function buildError(
+  { message, location }: NonNullable<LintResult['buildError']>,
+  sources: LintResult['sources'],
+): CairnError {
+  const error = new CairnError(message, { code: 'DOCKERFILE' });
+  const source = sources?.[location?.sourceIndex ?? 0];
+  const ranges = location?.ranges;
+  return source === undefined || ranges === undefined
     ? error
     : Object.assign(error, { sources: [errorSource(source, ranges)] });
 }

@@ -13,7 +13,6 @@ export interface BuildFlags {
   cacheTo: string[];
   call: string;
   cgroupParent: string;
-  check?: true;
   file: string;
   iidfile: string;
   label: string[];
@@ -108,7 +107,7 @@ export function defineBuildFlags(command: Command): Command {
     'allow extra privileged entitlement (network.host, security.insecure, buildx.local.delete)',
   );
   many('--annotation <key=value>', 'add annotation to the image');
-  many('--attest <attestation>', 'attestation parameters');
+  many('--attest <attestation>', 'attestation parameters (not supported; disabled=true is accepted)');
   many('--build-arg <key[=value]>', 'set build-time variables');
   many('--build-context <name=source>', 'additional build contexts (e.g., name=path)');
   many('--cache-from <source>', 'external cache sources (e.g., user/app:cache, type=local,src=path/to/dir)');
@@ -123,6 +122,10 @@ export function defineBuildFlags(command: Command): Command {
   );
   command.option('--cgroup-parent <cgroup>', 'set the parent cgroup for the RUN instructions during build');
   command.option('--check', 'shorthand for --call=check');
+  command.addOption(new Option('--print <method>', 'the former name of --call').hideHelp());
+  // All three are one setting: the last one counts.
+  command.on('option:check', () => command.setOptionValue('call', 'check'));
+  command.on('option:print', (method: string) => command.setOptionValue('call', method));
   command.option('-f, --file <path>', 'name of the Dockerfile (default: PATH/Dockerfile)');
   command.option('--iidfile <path>', 'write the image ID to a file');
   many('--label <key=value>', 'set metadata for an image');
@@ -139,18 +142,18 @@ export function defineBuildFlags(command: Command): Command {
   many('--no-cache-filter <stage>', 'do not cache specified stages');
   many('-o, --output <destination>', 'output destination (format: type=local,dest=path)');
   many('--platform <platform>', 'set target platform for build');
-  many('--policy <policy>', 'policy configuration');
+  many('--policy <policy>', 'policy configuration (not supported; disabled=true is accepted)');
   command.option(
     '--progress <type>',
     'set type of progress output (auto, none, plain, quiet, rawjson, tty)',
     'auto',
   );
-  command.option('--provenance <value>', 'shorthand for --attest=type=provenance');
+  command.option('--provenance <value>', 'shorthand for --attest=type=provenance (only false is supported)');
   command.option('--pull', 'always attempt to pull all referenced images');
   command.option('--push', 'shorthand for --output=type=registry');
   command.option('-q, --quiet', 'suppress the build output and print image ID on success');
   many('--resource <limit>', 'resource limits for build containers (format: memory=2g, cpu-quota=50000)');
-  command.option('--sbom <value>', 'shorthand for --attest=type=sbom');
+  command.option('--sbom <value>', 'shorthand for --attest=type=sbom (only false is supported)');
   many('--secret <secret>', 'secret to expose to the build (format: id=mysecret[,src=/local/secret])');
   command.option('--shm-size <bytes>', 'shared memory size for build containers');
   many(

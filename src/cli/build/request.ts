@@ -47,7 +47,7 @@ export async function prepareBuild({
   begin,
 }: Invocation): Promise<PreparedBuild> {
   refuseUnsupported(flags);
-  const call = flags.check === true ? parseCall('check') : parseCall(flags.call);
+  const call = parseCall(flags.call);
   const buildArgs = keyValues(flags.buildArg, '--build-arg', env);
   const epoch = env['SOURCE_DATE_EPOCH'];
   if (epoch !== undefined && epoch !== '') buildArgs['SOURCE_DATE_EPOCH'] ??= epoch;
@@ -224,8 +224,10 @@ function resourceLimits(flags: BuildFlags): Record<string, string> {
     if (equals === -1) throw usage(`invalid resource ${JSON.stringify(entry)}, expected key=value`);
     const key = entry.slice(0, equals).trim();
     const value = entry.slice(equals + 1).trim();
-    if (!RESOURCES.includes(key))
-      throw usage(`unknown resource ${JSON.stringify(key)}`, didYouMean(key, RESOURCES));
+    if (!RESOURCES.includes(key)) {
+      const known = didYouMean(key, RESOURCES) ?? `resources are ${RESOURCES.join(', ')}`;
+      throw usage(`unknown resource ${JSON.stringify(key)}`, known);
+    }
     const attr = key === 'memory-swap' ? 'memswap' : key.replaceAll('-', '');
     if (key.startsWith('memory')) {
       attrs[attr] = value === '-1' ? value : String(parseMemory(value, `resource ${key}`));

@@ -10,6 +10,7 @@ import { reportError, excerpt } from '../errors.ts';
 import { didYouMean } from '../../errors/suggest.ts';
 import { parseBool } from '../go_values.ts';
 import type { GlobalFlags } from '../main.ts';
+import { checkBuilder, ignoredFlags } from './ignored_flags.ts';
 import { withDefaults, type BuildFlags } from './flags.ts';
 import { prepareBuild, type PreparedBuild } from './request.ts';
 import { printCall } from './call_output.ts';
@@ -30,8 +31,10 @@ export async function runBuild(
 ): Promise<number> {
   const flags = { ...given, ...withDefaults(given, process.env) };
   const mode = displayMode(flags);
+  checkBuilder(globals.builder, process.env);
   checkResultFiles(flags);
   if (flags.iidfile !== '') rmSync(flags.iidfile, { force: true });
+  for (const warning of ignoredFlags(flags)) process.stderr.write(`WARNING: ${warning}\n`);
   let prefix = '';
   const asked = { context, flags, env: process.env, stdoutIsTerminal: process.stdout.isTTY };
   let prepared: PreparedBuild;
@@ -58,7 +61,10 @@ export async function runBuild(
     description: { plain: 'building with the embedded builder', tty: 'embedded' },
   });
   // After the progress, in what order docker buildx has it.
+  let concluded = false;
   const conclude = () => {
+    if (concluded) return;
+    concluded = true;
     display.close();
     const shown = mode !== 'quiet' && mode !== 'none' && mode !== 'rawjson';
     if (prepared.noOutput && shown) process.stderr.write(NO_OUTPUT);
