@@ -1,6 +1,7 @@
 /** One build: the frontend makes LLB, the solver decides and runs its vertices, the exporters write the result. */
 import type { FrontendResult, FrontendWarning, Gateway } from '../frontend/dockerfile/contract.ts';
 import type { Definition } from '../llb/gen/ops_pb.js';
+import { CairnError } from '../errors/error.ts';
 import { hostPlatform } from '../llb/platform.ts';
 import { createOpResolver } from '../ops/resolve.ts';
 import type { OpServices } from '../ops/services.ts';
@@ -104,7 +105,8 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
       }
     }
   } catch (error) {
-    throw locations.attach(explained(error, services.store.root));
+    await early.stop();
+    throw locations.attach(explained(error, services.store.root, early.failure));
   } finally {
     imports.close();
     await early.stop();
@@ -114,10 +116,19 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
   }
 }
 
-/** Keeps the vertex, which leads to the lines of the Dockerfile. */
-function explained(error: unknown, root: string): unknown {
+/**
+ * Keeps the vertex, which leads to the lines of the Dockerfile. `early`: why a layer was not made early. Where the
+ * disk was full, it was so for the step that failed at that time, too, although it is not any more.
+ */
+function explained(error: unknown, root: string, early: unknown): unknown {
   const known = explainStoreFailure(error, root);
-  return known !== error && error instanceof SolveError ? new SolveError(error.vertex, known) : known;
+  if (!(error instanceof SolveError)) return known;
+  if (known !== error) return new SolveError(error.vertex, known);
+  if (error.code !== 'EXEC' || error.hint !== undefined) return error;
+  const disk = explainStoreFailure(early, root);
+  if (!(disk instanceof CairnError) || disk.code !== 'STORE') return error;
+  const { code, message } = error;
+  return new SolveError(error.vertex, new CairnError(message, { code, hint: disk.hint, cause: error }));
 }
 
 async function answerSubrequest(

@@ -74,6 +74,7 @@ async function early(
   });
   for (const each of vertices) await run(each).run([], {} as Parameters<Op['run']>[1]);
   await new Promise(setImmediate);
+  if (blobs.length > 0) assert.match(String(layers.failure), /the disk is full/);
   await layers.stop();
   return blobs;
 }

@@ -18,6 +18,7 @@ export class EarlyLayers {
   #compression: CompressionConfig | undefined;
   #wanted: ReadonlySet<string> = new Set();
   #work: Promise<void> = Promise.resolve();
+  #failure: unknown;
 
   constructor(snapshots: Pick<SnapshotStore, 'makeBlob'>) {
     this.#snapshots = snapshots;
@@ -53,6 +54,11 @@ export class EarlyLayers {
     };
   }
 
+  /** Why a layer could not be made: a disk that it found full made a step fail, perhaps. */
+  get failure(): unknown {
+    return this.#failure;
+  }
+
   /** Ends what is still going on, at the end of the build. */
   async stop(): Promise<void> {
     this.#stop.abort();
@@ -67,7 +73,9 @@ export class EarlyLayers {
       if (!signal.aborted) await this.#snapshots.makeBlob(tree, compression, { signal });
     };
     // What fails here fails again in the export, which tells.
-    this.#work = this.#work.then(make).catch(() => undefined);
+    this.#work = this.#work.then(make).catch((error: unknown) => {
+      if (!signal.aborted) this.#failure ??= error;
+    });
   }
 }
 
