@@ -95,7 +95,10 @@ class TreeCopier {
     const existing = lstat(to);
     if (directory) {
       if (existing !== undefined && !isDirectory(existing)) rmSync(fsPath(to));
-      if (existing === undefined || !isDirectory(existing)) mkdirSync(fsPath(to), 0o700);
+      if (existing === undefined || !isDirectory(existing)) {
+        mkdirSync(fsPath(to), 0o700);
+        this.#tidied.add(to);
+      }
       this.#own(to);
       copyXattrs(file, to);
       // Writable while it is filled; mode and time come last.
@@ -103,11 +106,20 @@ class TreeCopier {
       this.#directories.push({ path: to, info });
       return;
     }
-    const made = existing === undefined ? to : this.#beside(to);
-    this.#make(file, made);
-    if (existing === undefined) return;
-    if (isDirectory(existing)) rmSync(fsPath(to), { recursive: true });
-    renameSync(fsPath(made), fsPath(to));
+    // What is made in one step may have its name at once.
+    if (existing === undefined && !(isRegular(info) && !file.hardLink && info.size > 0)) {
+      this.#make(file, to);
+      return;
+    }
+    const made = this.#beside(to);
+    try {
+      this.#make(file, made);
+      if (existing !== undefined && isDirectory(existing)) rmSync(fsPath(to), { recursive: true });
+      renameSync(fsPath(made), fsPath(to));
+    } catch (error) {
+      rmSync(fsPath(made), { force: true });
+      throw error;
+    }
   }
 
   finish(): void {

@@ -7,6 +7,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readdirSync,
   rmSync,
   statSync,
   closeSync,
@@ -105,6 +106,9 @@ describe(
           assert.ok(message.includes(out), message);
         }
         assert.equal(existsSync(join(out, 'image.tar')), false);
+        const files = readdirSync(join(out, 'files'), { recursive: true, encoding: 'utf8' });
+        const halves = files.filter((name) => /twice|context|\.tmp$/.test(name));
+        assert.deepEqual(halves, [], 'no file is there in part');
       } finally {
         execFileSync('umount', [out]);
       }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { chmodSync, readdirSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, lstatSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -93,4 +93,26 @@ test('a build removes what a killed one left beside its destination', async () =
   writeFileSync(join(out, '.mine.tmp'), '');
   assert.equal((await cairn.run(args)).code, 0);
   assert.deepEqual(left(), ['.mine.tmp']);
+});
+
+test('what a link leads to is written, and a device stays one', async () => {
+  const project = cairn.project({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n', file: '', iid: '' });
+  for (const [link, target] of [
+    ['file', 'real.tar'],
+    ['device', '/dev/null'],
+    ['iid-device', '/dev/null'],
+  ] as const) {
+    symlinkSync(target, join(cairn.directory, link));
+  }
+  writeFileSync(join(cairn.directory, 'real.tar'), 'old');
+  const outputs = ['file', 'device'].flatMap((name) => ['-o', `type=tar,dest=${cairn.directory}/${name}`]);
+  const ids = ['--iidfile', join(cairn.directory, 'iid-device')];
+  assert.equal((await cairn.run(['build', ...outputs, project])).code, 0);
+  const image = ['-o', `type=oci,dest=${cairn.directory}/device`];
+  const { code, stderr } = await cairn.run(['build', ...image, ...ids, project]);
+  assert.equal(code, 0, stderr);
+  for (const link of ['file', 'device', 'iid-device'])
+    assert.ok(lstatSync(join(cairn.directory, link)).isSymbolicLink(), link);
+  const names = execFileSync('tar', ['-tf', join(cairn.directory, 'real.tar')], { encoding: 'utf8' });
+  assert.equal(names, 'Dockerfile\n');
 });

@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 import type { Descriptor } from '../../content/contract.ts';
 import { digestOf } from '../../content/digest.ts';
 import { CairnError } from '../../errors/error.ts';
+import { temporaryName } from '../../platform/temporary_name.ts';
 import { Layout } from './layout.ts';
 import { LayoutIndex } from './layout_index.ts';
 import { memoryProvider } from './manifest_format.ts';
@@ -54,12 +55,22 @@ describe('Layout', () => {
     writing.end();
     mkdirSync(join(layout.path, 'ingest'), { recursive: true });
     writeFileSync(join(layout.path, 'ingest/another-tool'), '');
-    writeFileSync(join(layout.path, 'ingest/cairn-1-dead'), '');
+    writeFileSync(join(layout.path, 'ingest/.cairn-0123456789ab-1-1-0-0.tmp'), '');
     await layout.reset(signal);
     assert.deepEqual(
       readdirSync(join(layout.path, 'blobs/sha256')).toSorted(),
       ['{"config":1}', 'layer', manifest, index].map((text) => digestOf(text).slice(7)).toSorted(),
     );
+    assert.deepEqual(readdirSync(join(layout.path, 'ingest')), ['another-tool']);
+  });
+
+  test('a write removes what a killed one left', async () => {
+    const layout = layoutAt('killed');
+    mkdirSync(join(layout.path, 'ingest'), { recursive: true });
+    const dead = temporaryName().replace(/-\d+-\d+-\d+\.tmp$/, '-1-0-0.tmp');
+    writeFileSync(join(layout.path, 'ingest', dead), 'half a layer');
+    writeFileSync(join(layout.path, 'ingest/another-tool'), '');
+    await put(layout, 'layer');
     assert.deepEqual(readdirSync(join(layout.path, 'ingest')), ['another-tool']);
   });
 

@@ -7,7 +7,6 @@
  * they found, and taken alone by a reset, which removes blobs that index.json does not lead to. `index.lock` is
  * taken alone around each change of index.json.
  */
-import { randomBytes } from 'node:crypto';
 import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
@@ -16,6 +15,7 @@ import type { BlobProvider, ByteRange, Descriptor, Digest } from '../../content/
 import { parseDigest } from '../../content/digest.ts';
 import { verified } from '../../content/verify.ts';
 import { CairnError, messageOf } from '../../errors/error.ts';
+import { removeAbandoned, temporaryName } from '../../platform/temporary_name.ts';
 import { pause } from '../../registry/cancel.ts';
 import { lockFile } from '../../sources/file_lock.ts';
 import { isBusy } from '../../store/sqlite_error.ts';
@@ -38,6 +38,8 @@ export interface Writing {
 export class Layout {
   readonly path: string;
   readonly #checked: CheckedBlobs;
+  /** Whether what killed processes left was looked for. */
+  #tidied = false;
 
   /** @param path absolute; need not be there yet */
   constructor(path: string) {
@@ -184,7 +186,7 @@ export class Layout {
         }
       }
       for (const name of await entries(join(this.path, UNFINISHED))) {
-        if (name.startsWith('cairn-')) rmSync(join(this.path, UNFINISHED, name), { force: true });
+        if (name.startsWith('.cairn-')) rmSync(join(this.path, UNFINISHED, name), { force: true });
       }
     } finally {
       release();
@@ -249,8 +251,11 @@ export class Layout {
   }
 
   #temporary(): string {
-    mkdirSync(join(this.path, UNFINISHED), { recursive: true });
-    return join(this.path, UNFINISHED, `cairn-${process.pid}-${randomBytes(6).toString('hex')}`);
+    const directory = join(this.path, UNFINISHED);
+    mkdirSync(directory, { recursive: true });
+    if (!this.#tidied) removeAbandoned(directory);
+    this.#tidied = true;
+    return join(directory, temporaryName());
   }
 }
 

@@ -1,12 +1,12 @@
 /** `--cache-report`: for each step, hit or run, from which cache, and why. */
-import { writeFileSync } from 'node:fs';
 import type { StepReport } from '../../engine/contract.ts';
+import { replaceFile } from '../../platform/replace_file.ts';
 
 /** JSON into a file; a table on stdout for `-`. */
 export function writeCacheReport(target: string, steps: StepReport[]): void {
   if (target !== '-') {
     const hits = steps.filter(({ status }) => status === 'hit').length;
-    writeFileSync(target, `${JSON.stringify({ steps, hits, total: steps.length }, undefined, 2)}\n`);
+    replaceFile(target, `${JSON.stringify({ steps, hits, total: steps.length }, undefined, 2)}\n`);
     return;
   }
   const rows = [

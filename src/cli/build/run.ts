@@ -1,9 +1,10 @@
 /** `cairn build`: prepares the request, runs it with a display, writes what was asked for. */
-import { rmSync, statSync, writeFileSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { CairnError, messageOf } from '../../errors/error.ts';
 import type { BuildResult } from '../../engine/contract.ts';
 import type { WarningEvent } from '../../progress/events.ts';
+import { renameTarget, replaceFile } from '../../platform/replace_file.ts';
 import { createDisplay, PROGRESS_MODES, type Display, type ProgressMode } from '../../progress/display.ts';
 import { warningJson } from '../../progress/rawjson.ts';
 import { reportError, excerpt } from '../errors.ts';
@@ -33,7 +34,9 @@ export async function runBuild(
   const mode = displayMode(flags);
   checkBuilder(globals.builder, process.env);
   checkResultFiles(flags);
-  if (flags.iidfile !== '') rmSync(flags.iidfile, { force: true });
+  // One of an earlier build would be taken for this one's; a device is nobody's.
+  if (flags.iidfile !== '' && renameTarget(flags.iidfile) !== undefined)
+    rmSync(flags.iidfile, { force: true });
   for (const warning of ignoredFlags(flags)) process.stderr.write(`WARNING: ${warning}\n`);
   let prefix = '';
   const asked = { context, flags, env: process.env, stdoutIsTerminal: process.stdout.isTTY };
@@ -190,7 +193,7 @@ function checkResultFiles({ iidfile, metadataFile }: BuildFlags): void {
 
 function writeResult(what: string, path: string, text: string): void {
   try {
-    writeFileSync(path, text);
+    replaceFile(path, text);
   } catch (cause) {
     throw new CairnError(`writing ${what}: ${messageOf(cause)}`, { code: 'UNAVAILABLE', cause });
   }

@@ -4,6 +4,7 @@ import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { CairnError, messageOf } from '../../errors/error.ts';
+import { renameTarget } from '../../platform/replace_file.ts';
 import { removeAbandoned, temporaryName } from '../../platform/temporary_name.ts';
 
 const BUFFER_BYTES = 1024 * 1024;
@@ -14,10 +15,14 @@ export interface OpenOutput {
   close(success: boolean): Promise<void>;
 }
 
-/** Renamed at the end: a failed build leaves an earlier file as it was. The stream's errors name `path`. */
+/**
+ * Renamed at the end: a failed build leaves an earlier file as it was. Devices and pipes are written to as they are.
+ * The stream's errors name `path`.
+ */
 export function openFileOutput(path: string): OpenOutput {
-  const temporary = join(dirname(path), temporaryName());
-  const file = create(temporary);
+  const target = renameTarget(path);
+  const temporary = target === undefined ? undefined : join(dirname(target), temporaryName());
+  const file = temporary === undefined ? open(path, 'w') : create(temporary);
   file.catch(() => {});
   const settle = (work: Promise<unknown>, done: (error?: Error) => void): void => {
     work.then(
@@ -45,7 +50,8 @@ export function openFileOutput(path: string): OpenOutput {
     async close(success) {
       if (!stream.closed) await new Promise<void>((done) => stream.once('close', () => done()).end());
       await file.then((handle) => handle.close()).catch(() => {});
-      if (success) renameSync(temporary, path);
+      if (target === undefined || temporary === undefined) return;
+      if (success) renameSync(temporary, target);
       else rmSync(temporary, { force: true });
     },
   };
