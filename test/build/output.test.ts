@@ -95,6 +95,23 @@ test('a build removes what a killed one left beside its destination', async () =
   assert.deepEqual(left(), ['.mine.tmp']);
 });
 
+test('a file of a local output has its name when it is whole', async () => {
+  const bytes = 64 * 1024 * 1024;
+  const project = cairn.project({ Dockerfile: 'FROM scratch\nCOPY data /\n' });
+  writeFileSync(join(project, 'data'), randomBytes(bytes));
+  const out = join(cairn.directory, 'whole');
+  const child = cairn.start(['build', '-o', out, project]);
+  const ended = once(child, 'close');
+  child.stdin?.end();
+  const size = () => statSync(join(out, 'data'), { throwIfNoEntry: false })?.size;
+  while (size() === undefined) {
+    assert.equal(child.exitCode, null, 'nothing was written');
+    await sleep(1);
+  }
+  assert.equal(size(), bytes);
+  await ended;
+});
+
 test('what a link leads to is written, and a device stays one', async () => {
   const project = cairn.project({ Dockerfile: 'FROM scratch\nCOPY Dockerfile /\n', file: '', iid: '' });
   for (const [link, target] of [
