@@ -54,3 +54,19 @@ test('no line is wider than the terminal, and none changes it', async () => {
   assert.match(lines.join('\n'), /^ => RUN echo 漢字/m);
   assert.match(lines.join('\n'), /^ => => # new link 🚀/m);
 });
+
+test('after a narrowing the next drawing covers the lines that were wrapped', async () => {
+  const written: string[] = [];
+  const out = { columns: 100, rows: 24, write: (text: string) => written.push(text) };
+  const display = new TtyDisplay(out as unknown as WriteStream, 'here');
+  display.sink.vertex({ digest: VERTEX, inputs: [], name: 'RUN true', started: AT });
+  while (written.length < 2) await sleep(10);
+  // oxlint-disable-next-line no-control-regex
+  const rise = () => /\u001b\[(\d+)A/.exec(written.at(-1) ?? '')?.[1];
+  assert.equal(rise(), '2', 'a title and a step');
+  out.columns = 40;
+  const before = written.length;
+  while (written.length === before) await sleep(10);
+  assert.equal(rise(), '6', '99 columns are three rows of 40');
+  display.close();
+});

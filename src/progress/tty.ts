@@ -5,6 +5,7 @@
  */
 import type { WriteStream } from 'node:tty';
 import { formatBytes } from './bytes.ts';
+import { colorsFrom, type Colors } from './colors.ts';
 import { cutToColumns } from './columns.ts';
 import type { ProgressSink, StatusEvent } from './events.ts';
 import { totalSeconds, type Interval } from './intervals.ts';
@@ -19,8 +20,7 @@ const UNKNOWN_ROWS = 24;
 /** Below this many columns for the name a row is left out: nothing of it could be read. */
 const MIN_NAME_COLUMNS = 12;
 const ESC = '\u001b[';
-const STYLES = { done: `${ESC}34m`, canceled: `${ESC}33m`, error: `${ESC}31m`, faint: `${ESC}2m`, none: '' };
-type Style = keyof typeof STYLES;
+type Style = keyof Colors | 'none';
 
 interface Line {
   text: string;
@@ -45,14 +45,18 @@ export class TtyDisplay {
   readonly #description: string;
   readonly #timer: NodeJS.Timeout;
   readonly #logLines: number;
-  readonly #color = (process.env['NO_COLOR'] ?? '') === '';
-  #drawn = 0;
+  readonly #styles: Colors & { none: '' };
+  /** Columns that each line of the last drawing takes. */
+  #drawn: number[] = [];
 
   /** @param description shown at the right of the title, e.g. the driver's name */
   constructor(out: WriteStream, description: string) {
     this.#out = out;
     this.#description = description;
     this.#logLines = positiveInteger(process.env['BUILDKIT_TTY_LOG_LINES']) ?? LOG_LINES;
+    const { colors, problems } = colorsFrom(process.env);
+    this.#styles = { ...colors, none: '' };
+    for (const problem of problems) out.write(`WARNING: in BUILDKIT_COLORS, ${problem}\n`);
     this.sink = this.#trace;
     this.#timer = setInterval(() => this.#draw(false), REDRAW_MS);
   }
@@ -70,10 +74,13 @@ export class TtyDisplay {
     const blocks = this.#trace.started.filter((row) => !row.hidden).map((row) => this.#block(row, now));
     const body = last ? blocks.flatMap((block) => block.lines) : fit(blocks, height - 2);
     const lines = [this.#title(now, last), ...body].map((line) => this.#paint(line, width));
+    const shown = lines.filter((line) => line !== undefined);
     // Rewriting each line up to its end, then clearing what is below, does not flicker as clearing first would.
-    const up = this.#drawn > 0 ? `${ESC}${this.#drawn}A\r` : '';
-    const text = lines.filter((line) => line !== undefined).map((line) => `${line}${ESC}K\n`);
-    this.#drawn = last ? 0 : text.length;
+    // A terminal that was made narrower has wrapped the lines that are there.
+    const rows = this.#drawn.reduce((sum, columns) => sum + Math.max(1, Math.ceil(columns / width)), 0);
+    const up = rows > 0 ? `${ESC}${rows}A\r` : '';
+    const text = shown.map((line) => `${line.text}${ESC}K\n`);
+    this.#drawn = last ? [] : shown.map((line) => line.columns);
     this.#out.write(`${ESC}?25l${up}${text.join('')}${ESC}J${ESC}?25h`);
   }
 
@@ -93,9 +100,9 @@ export class TtyDisplay {
   #block(row: Row, now: Date): Block {
     const done = isCompleted(row);
     let name = withoutControls(row.name);
-    let style: Style = done ? 'done' : 'none';
+    let style: Style = done ? 'run' : 'none';
     if (row.error !== '') {
-      style = isCanceled(row) ? 'canceled' : 'error';
+      style = isCanceled(row) ? 'cancel' : 'error';
       name = `${isCanceled(row) ? 'CANCELED' : 'ERROR'} ${name}`;
     } else if (row.cached) {
       name = `CACHED ${name}`;
@@ -107,11 +114,11 @@ export class TtyDisplay {
         text: ` => => ${status.id}`,
         bytes: bytesText(status),
         timer: timer([{ start: status.started, stop: status.completed }], now),
-        style: status.completed === undefined ? 'none' : 'done',
+        style: status.completed === undefined ? 'none' : 'run',
       });
     }
     for (const warning of row.warnings) {
-      lines.push({ text: ` => => WARN: ${withoutControls(warning.short)}`, timer: '', style: 'canceled' });
+      lines.push({ text: ` => => WARN: ${withoutControls(warning.short)}`, timer: '', style: 'warning' });
     }
     const log = done ? [] : row.tail.slice(-this.#logLines);
     return {
@@ -125,16 +132,19 @@ export class TtyDisplay {
     };
   }
 
-  #paint(line: Line, width: number): string | undefined {
+  #paint(line: Line, width: number): { text: string; columns: number } | undefined {
     const room = width - line.timer.length - 2;
     if (room < MIN_NAME_COLUMNS) return undefined;
     const wanted = line.bytes ?? '';
     const bytes = room - wanted.length < MIN_NAME_COLUMNS ? '' : wanted;
     const { text, columns } = cutToColumns(line.text, room - bytes.length);
     const space = ' '.repeat(room - columns - bytes.length);
-    const whole = `${text}${bytes}${line.timer === '' ? '' : `${space} ${line.timer}`}`.trimEnd();
-    const style = this.#color ? STYLES[line.style] : '';
-    return style === '' ? whole : `${style}${whole}${ESC}0m`;
+    const whole = `${text}${bytes}${line.timer === '' ? '' : `${space} ${line.timer}`}`;
+    const style = this.#styles[line.style];
+    return {
+      text: style === '' ? whole : `${style}${whole}${ESC}0m`,
+      columns: line.timer === '' ? columns + bytes.length : width - 1,
+    };
   }
 }
 
@@ -174,7 +184,7 @@ function fit(blocks: Block[], height: number): Line[] {
           {
             text: ` => ${folded.length} finished${cached > 0 ? `, ${cached} of them CACHED` : ''}`,
             timer: '',
-            style: 'done',
+            style: 'run',
           },
         ];
   const rest = blocks

@@ -1,6 +1,7 @@
 /** `cairn build`: prepares the request, runs it with a display, writes what was asked for. */
 import { rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { styleText } from 'node:util';
 import { CairnError, messageOf } from '../../errors/error.ts';
 import type { BuildResult } from '../../engine/contract.ts';
 import type { WarningEvent } from '../../progress/events.ts';
@@ -217,7 +218,9 @@ function decodeMetadata(metadata: Record<string, string>): Record<string, unknow
 function printWarnings(warnings: readonly WarningEvent[], debug: boolean): void {
   if (warnings.length === 0) return;
   const title = warnings.length === 1 ? '1 warning found' : `${warnings.length} warnings found`;
-  let text = `\n ${title}${debug ? '' : ' (use --debug to expand)'}:\n`;
+  const heading = ` ${title}${debug ? '' : ' (use --debug to expand)'}:`;
+  // Plain where there is no terminal, or no color wanted.
+  let text = `\n${styleText('yellow', heading, { stream: process.stderr })}\n`;
   for (const warning of warnings) {
     text += ` - ${warning.short}\n`;
     if (!debug) continue;
