@@ -7,8 +7,15 @@ import type { LogEvent, ProgressSink, StatusEvent, VertexEvent, WarningEvent } f
 import { TextDecoder } from 'node:util';
 import { mergeIntervals, type Interval } from './intervals.ts';
 
-/** Lines of a vertex's log that are kept to be shown again when it fails. */
-const LOG_TAIL_LINES = 10;
+/** How much of a vertex's log is kept to be shown when it fails; twice as much for moments. */
+export interface Kept {
+  lines: number;
+  /** UTF-16 code units. */
+  characters: number;
+}
+
+/** Where the log is on the output already (BuildKit's logsBufferSize). */
+const LAST_LINES: Kept = { lines: 10, characters: Number.POSITIVE_INFINITY };
 /** A log line longer than this is cut in memory; a build that prints no newline must not grow the trace. */
 const MAX_LINE_BYTES = 64 * 1024;
 
@@ -24,8 +31,10 @@ export interface Row {
   /** Lines (without the newline) that a view has not taken yet; the last may be unfinished: `partial`. */
   lines: string[];
   partial: boolean;
-  /** The last lines, for the error report. */
+  /** The last lines, for the error report: at least those that are to be kept. */
   tail: string[];
+  /** Characters in `tail`. */
+  tailSize: number;
   hidden: boolean;
   /** Changed since a view last took it. */
   changedStatuses: Set<string>;
@@ -65,7 +74,12 @@ export class Trace implements ProgressSink {
   /** By start in milliseconds: merged intervals no longer tell which run an event is about. */
   readonly #runs = new Map<Row, Map<number, Interval>>();
   readonly #decoders = new Map<Row, TextDecoder>();
+  readonly kept: Kept;
   onChange: (() => void) | undefined;
+
+  constructor(kept: Kept = LAST_LINES) {
+    this.kept = kept;
+  }
 
   vertex(event: VertexEvent): void {
     if (event.started !== undefined) this.startTime ??= event.started;
@@ -115,13 +129,22 @@ export class Trace implements ProgressSink {
     if (row.partial && row.lines.length > 0) {
       const line = `${row.lines.pop() ?? ''}${text}`.slice(0, MAX_LINE_BYTES);
       row.lines.push(line);
+      row.tailSize += line.length - (row.tail.at(-1)?.length ?? 0);
       row.tail[row.tail.length - 1] = line;
       return;
     }
     const line = `${stamp} ${text}`.slice(0, MAX_LINE_BYTES);
     row.lines.push(line);
     row.tail.push(line);
-    if (row.tail.length > LOG_TAIL_LINES) row.tail.shift();
+    row.tailSize += line.length;
+    // Seldom, and many at once: each time all that stay are moved.
+    const { lines, characters } = this.kept;
+    if (row.tail.length <= 2 * lines && row.tailSize <= 2 * characters) return;
+    let first = Math.max(0, row.tail.length - lines);
+    let size = row.tail.slice(first).reduce((sum, each) => sum + each.length, 0);
+    while (size > characters && first < row.tail.length - 1) size -= row.tail[first++]?.length ?? 0;
+    row.tail = row.tail.slice(first);
+    row.tailSize = size;
   }
 
   #single(event: VertexEvent): void {
@@ -195,6 +218,7 @@ function newRow(id: string, name: string): Row {
     lines: [],
     partial: false,
     tail: [],
+    tailSize: 0,
     hidden: false,
     changedStatuses: new Set(),
     activity: 0,
@@ -214,7 +238,10 @@ export function errorReport(trace: Trace): string {
   let out = '';
   for (const row of trace.started) {
     if (row.error === '' || isCanceled(row)) continue;
-    out += `------\n > ${row.name}:\n${row.tail.map((line) => `${line}\n`).join('')}------\n`;
+    out += `------\n > ${row.name}:\n${row.tail
+      .slice(-trace.kept.lines)
+      .map((line) => `${line}\n`)
+      .join('')}------\n`;
   }
   return out;
 }

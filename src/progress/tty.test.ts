@@ -5,6 +5,7 @@ import type { WriteStream } from 'node:tty';
 import type { Digest } from '../content/contract.ts';
 import { cutToColumns } from './columns.ts';
 import type { ProgressSink } from './events.ts';
+import { Trace } from './trace.ts';
 import { TtyDisplay } from './tty.ts';
 
 const LAYER: Digest = `sha256:${'0123456789abcdef'.repeat(4)}`;
@@ -69,4 +70,36 @@ test('after a narrowing the next drawing covers the lines that were wrapped', as
   while (written.length === before) await sleep(10);
   assert.equal(rise(), '6', '99 columns are three rows of 40');
   display.close();
+});
+
+test('of a step that fails the whole log is shown, of others none', async () => {
+  const lines = await drawn(80, (sink) => {
+    const failing = { digest: VERTEX, inputs: [], name: 'RUN make', started: AT };
+    const good = { digest: LAYER, inputs: [], name: 'RUN true', started: AT };
+    sink.vertex(failing);
+    sink.vertex(good);
+    for (let i = 0; i < 500; i++) {
+      for (const vertex of [VERTEX, LAYER])
+        sink.log({ vertex, stream: 1, data: Buffer.from(`${vertex} ${i}\n`), timestamp: AT });
+    }
+    sink.vertex({ ...good, completed: AT });
+    sink.vertex({ ...failing, completed: AT, error: 'exit code: 2' });
+  });
+  const report = lines.slice(lines.lastIndexOf(' > RUN make:') + 1, -1);
+  assert.equal(report.length, 500);
+  assert.equal(report[0], `0.000 ${VERTEX} 0`);
+});
+
+test('of endless logs the end is kept', () => {
+  const trace = new Trace({ lines: 100, characters: 1000 });
+  trace.vertex({ digest: VERTEX, inputs: [], name: 'RUN yes', started: AT });
+  const log = (text: string) =>
+    trace.log({ vertex: VERTEX, stream: 1, data: Buffer.from(text), timestamp: AT });
+  for (let i = 0; i < 1000; i++) log(`${i}\n`);
+  const [row] = trace.started;
+  assert.ok(row !== undefined && row.tail.length <= 200 && row.tailSize <= 2000);
+  assert.equal(row.tail.at(-1), '0.000 999');
+  for (let i = 0; i < 50; i++) log(`${'x'.repeat(500)}\n`);
+  assert.ok(row.tailSize <= 2000, `${row.tailSize}`);
+  assert.equal(row.tailSize, row.tail.join('').length);
 });

@@ -14,6 +14,8 @@ import { Trace, errorReport, isCanceled, isCompleted, isStarted, type Row } from
 const REDRAW_MS = 100;
 /** Log lines that a running step shows at most; BUILDKIT_TTY_LOG_LINES overrides it. */
 const LOG_LINES = 6;
+/** Of a step that fails the whole log is shown, of which no more than these lines were to be seen; 2 MiB at most. */
+const KEPT = { lines: 50_000, characters: 2 * 1024 * 1024 };
 /** Of terminals that say 0, as those made without a size do. */
 const UNKNOWN_COLUMNS = 80;
 const UNKNOWN_ROWS = 24;
@@ -40,7 +42,7 @@ interface Block {
 
 export class TtyDisplay {
   readonly sink: ProgressSink;
-  readonly #trace = new Trace();
+  readonly #trace = new Trace(KEPT);
   readonly #out: WriteStream;
   readonly #description: string;
   readonly #timer: NodeJS.Timeout;
@@ -71,6 +73,8 @@ export class TtyDisplay {
     const width = Math.max(20, this.#out.columns || UNKNOWN_COLUMNS);
     const height = Math.max(4, this.#out.rows || UNKNOWN_ROWS);
     const now = new Date();
+    for (const row of this.#trace.updates) dropUnneeded(row);
+    this.#trace.updates.clear();
     const blocks = this.#trace.started.filter((row) => !row.hidden).map((row) => this.#block(row, now));
     const body = last ? blocks.flatMap((block) => block.lines) : fit(blocks, height - 2);
     const lines = [this.#title(now, last), ...body].map((line) => this.#paint(line, width));
@@ -146,6 +150,16 @@ export class TtyDisplay {
       columns: line.timer === '' ? columns + bytes.length : width - 1,
     };
   }
+}
+
+/** The log of what has succeeded, and what another view would still have to print. */
+function dropUnneeded(row: Row): void {
+  row.lines = row.partial ? row.lines.slice(-1) : [];
+  if (!isCompleted(row) || row.error !== '') return;
+  row.tail = [];
+  row.tailSize = 0;
+  row.partial = false;
+  row.lines = [];
 }
 
 /** The rows that fit into `height` lines: all running steps first, then as much log, then the latest finished. */
