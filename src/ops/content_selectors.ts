@@ -36,6 +36,9 @@ export function dedupeSelectors(selectors: readonly ChecksumQuery[]): ChecksumQu
   ].sort((a, b) => compareBytes(a.path, b.path));
 }
 
+const WHERE =
+  'Paths are those of the build context, or of what --from names; what .dockerignore leaves out is not there.';
+
 function hasFilters(selector: ChecksumQuery): boolean {
   return (
     selector.wildcard === true ||
@@ -62,7 +65,7 @@ export function contentBased(
         const known = error instanceof CairnError ? error : undefined;
         throw new CairnError(`failed to calculate checksum of ref ${input?.id ?? ''}: ${messageOf(error)}`, {
           code: known?.code ?? 'SOLVE',
-          hint: known?.hint,
+          hint: known?.hint ?? (known?.code === 'NOT_FOUND' ? WHERE : undefined),
           cause: error,
         });
       }

@@ -273,6 +273,12 @@ const CASES: BadInput[] = [
 describe('bad input', () => {
   for (const bad of CASES) test(bad.what, () => fails(bad));
 
+  test('says where a missing file is looked for', async () => {
+    writeFileSync(join(project, 'Dockerfile'), 'FROM busybox\nCOPY missing /x\n');
+    const { stderr } = await cairn.run(['build', project]);
+    assert.match(stderr, /"\/missing": not found\n.*build context.*\.dockerignore/);
+  });
+
   test('shows a stack trace with --debug', async () => {
     const { code, stderr } = await cairn.run(['--debug', 'build', join(cairn.directory, 'nope')]);
     assert.equal(code, 1);
