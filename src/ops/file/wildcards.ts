@@ -1,6 +1,5 @@
 /** Paths of copy and rm actions that are patterns (github.com/tonistiigi/fsutil/copy, ResolveWildcards). */
 import { isDirectory } from '../../snapshots/changes/file_info.ts';
-import { displayName } from '../../snapshots/names.ts';
 import { clean, join } from '../../snapshots/patterns/go_path.ts';
 import { containsWildcards, match } from '../../snapshots/patterns/match.ts';
 import { systemFailure } from './failure.ts';
@@ -51,7 +50,7 @@ export function resolveWildcards(files: TreeFiles, path: string, followLinks: bo
 /** In this place a malformed pattern matches nothing. */
 function matches(pattern: string, path: string): boolean {
   try {
-    return match(displayName(pattern), displayName(path));
+    return match(pattern, path);
   } catch {
     return false;
   }

@@ -70,7 +70,6 @@ class Selection {
   readonly #tree: TreeIndex;
   readonly #query: ChecksumQuery;
   readonly #path: string;
-  readonly #pathText: string;
   readonly #endsInSlash: boolean;
   readonly #include: PatternMatcher | undefined;
   readonly #exclude: PatternMatcher | undefined;
@@ -83,7 +82,6 @@ class Selection {
     this.#tree = tree;
     this.#query = query;
     this.#path = keyPath(path);
-    this.#pathText = displayName(this.#path);
     this.#endsInSlash = path.endsWith('/');
     this.#include = optionalMatcher('includepatterns', query.includePatterns);
     this.#exclude = optionalMatcher('excludepatterns', query.excludePatterns);
@@ -94,7 +92,12 @@ class Selection {
     // With wildcards behind it the prefix is a directory to look into; otherwise it is what is selected.
     const followTrailing = this.#query.wildcard === true && prefix !== this.#path;
     const start = this.#tree.resolve(prefix, prefix !== '' && followTrailing);
-    if (start.node !== undefined) this.#visit(start.path, prefix, start.node);
+    if (start.node !== undefined) {
+      this.#visit(start.path, prefix, start.node);
+      // BuildKit takes the prefix as it is written and tries all that comes behind it, where nothing else can match
+      // unless the prefix has escapes.
+      if (this.#query.wildcard === true && prefix.includes('\\')) this.#visitBehind(start.path, prefix);
+    }
     for (const required of this.#query.requiredPaths ?? []) {
       const wanted = toBinary(required);
       if (!this.#included.some((entry) => entry.path.startsWith(wanted))) throw notFound(wanted);
@@ -118,11 +121,27 @@ class Selection {
     if (parent !== undefined) this.#parents.pop();
   }
 
+  /** All nodes of the tree that come behind a path and what is below it. */
+  #visitBehind(path: string, prefix: string): void {
+    for (let at = path; at !== '';) {
+      const slash = at.lastIndexOf('/');
+      const [parent, last] = [at.slice(0, slash), at.slice(slash + 1)];
+      const directory = this.#tree.resolve(parent, false).node;
+      if (directory === undefined) return;
+      for (const [name, node] of this.#tree.children(parent, directory)) {
+        if (name <= last) continue;
+        const real = `${parent}/${name}`;
+        this.#visit(real, real.startsWith(path) ? prefix + real.slice(path.length) : real, node);
+      }
+      at = parent;
+    }
+  }
+
   /** Whether a path matches the wildcard or lies below one that does. */
   #matches(shown: string): boolean {
     if (this.#query.wildcard !== true || this.#path === '') return true;
     if (this.#matched !== '' && shown.startsWith(`${this.#matched}/`)) return true;
-    if (!match(this.#pathText, displayName(shown))) return false;
+    if (!match(this.#path, shown)) return false;
     this.#matched = shown;
     return true;
   }

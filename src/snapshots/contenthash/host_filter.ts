@@ -154,7 +154,7 @@ function linkTargets(root: string, path: string): string[] | undefined {
 /** In this one place a malformed pattern matches nothing. */
 function matchesName(pattern: string, name: string): boolean {
   try {
-    return match(pattern, name);
+    return match(toBinary(pattern), toBinary(name));
   } catch {
     return false;
   }

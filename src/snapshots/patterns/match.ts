@@ -1,6 +1,10 @@
 /** Shell patterns of one path, as Go's path.Match and filepath.Match (on Unix) define them. */
 import { CairnError } from '../../errors/error.ts';
 
+/** The replacement character, and how it is written in UTF-8. */
+const INVALID = 0xfffd;
+const INVALID_BYTES = '\xef\xbf\xbd';
+
 /** The error of a malformed pattern, with the text of Go's ErrBadPattern. */
 export function badPattern(pattern: string): CairnError {
   return new CairnError('syntax error in pattern', {
@@ -10,13 +14,27 @@ export function badPattern(pattern: string): CairnError {
 }
 
 /**
- * Whether `name` as a whole matches: `*` and `?` stop at `/`, `[a-z]` and `[^a-z]` are classes, `\` escapes.
- * A class may match a slash, as in Go.
+ * Whether `name` as a whole matches: `*` and `?` stop at `/`, `[a-z]` and `[^a-z]` are classes, `\` escapes. A
+ * class may match a slash, as in Go, and what follows a `*` may begin in the middle of a character. Both are
+ * binary strings (see names.ts); a byte that is not UTF-8 is a character of its own, U+FFFD.
  * @throws CairnError USAGE `syntax error in pattern`; a malformed rest is found even after a mismatch
  */
 export function match(pattern: string, name: string): boolean {
-  let rest = Array.from(pattern);
-  let text = Array.from(name);
+  return matchPattern(pattern, name, true);
+}
+
+/**
+ * The same as Go's filepath.Match, which differs in one thing: what follows the star behind which a pattern
+ * stopped matching may be malformed.
+ * @throws CairnError USAGE `syntax error in pattern`
+ */
+export function matchFile(pattern: string, name: string): boolean {
+  return matchPattern(pattern, name, false);
+}
+
+function matchPattern(pattern: string, name: string, checkRest: boolean): boolean {
+  let rest = pattern;
+  let text = name;
   next: while (rest.length > 0) {
     const scanned = scanChunk(rest);
     const { star, chunk } = scanned;
@@ -36,10 +54,10 @@ export function match(pattern: string, name: string): boolean {
         continue next;
       }
     }
-    while (rest.length > 0) {
+    while (checkRest && rest.length > 0) {
       const tail = scanChunk(rest);
       rest = tail.rest;
-      matchChunk(tail.chunk, [], pattern);
+      matchChunk(tail.chunk, '', pattern);
     }
     return false;
   }
@@ -47,7 +65,7 @@ export function match(pattern: string, name: string): boolean {
 }
 
 /** Takes leading stars and what follows them up to the next star outside brackets. */
-function scanChunk(pattern: string[]): { star: boolean; chunk: string[]; rest: string[] } {
+function scanChunk(pattern: string): { star: boolean; chunk: string; rest: string } {
   let start = 0;
   while (pattern[start] === '*') start++;
   let inRange = false;
@@ -63,7 +81,7 @@ function scanChunk(pattern: string[]): { star: boolean; chunk: string[]; rest: s
 }
 
 /** What is left of `text` after the chunk, or undefined. Reads the whole chunk in any case, to check its syntax. */
-function matchChunk(chunk: string[], text: string[], pattern: string): string[] | undefined {
+function matchChunk(chunk: string, text: string, pattern: string): string | undefined {
   let failed = false;
   let at = 0;
   let i = 0;
@@ -71,46 +89,49 @@ function matchChunk(chunk: string[], text: string[], pattern: string): string[] 
     failed ||= at >= text.length;
     const ch = chunk[i];
     if (ch === '[') {
-      const result = matchClass(chunk, i + 1, failed ? undefined : text[at], pattern);
+      const char = failed ? undefined : characterAt(text, at);
+      const result = matchClass(chunk, i + 1, char?.code ?? 0, pattern);
       i = result.next;
-      at++;
+      at += char?.width ?? 0;
       failed ||= !result.matched;
       continue;
     }
     if (ch === '?') {
       failed ||= text[at] === '/';
+      if (!failed) at += characterAt(text, at).width;
     } else {
       if (ch === '\\') i++;
       const literal = chunk[i];
       if (literal === undefined) throw badPattern(pattern);
       failed ||= text[at] !== literal;
+      at++;
     }
-    at++;
     i++;
   }
   return failed ? undefined : text.slice(at);
 }
 
-/** A class whose first character is at `start`; `ch` undefined only checks the syntax. */
+/** Whether the class whose first character is at `start` has the character `code`. */
 function matchClass(
-  chunk: string[],
+  chunk: string,
   start: number,
-  ch: string | undefined,
+  code: number,
   pattern: string,
 ): { matched: boolean; next: number } {
   let i = start;
   const negated = chunk[i] === '^';
   if (negated) i++;
-  const code = ch?.codePointAt(0) ?? 0;
   let found = false;
   const bound = (): number => {
-    let c = chunk[i];
-    if (c === undefined || c === '-' || c === ']') throw badPattern(pattern);
-    if (c === '\\') c = chunk[++i];
+    const ch = chunk[i];
+    if (ch === undefined || ch === '-' || ch === ']') throw badPattern(pattern);
+    if (ch === '\\') i++;
+    if (i >= chunk.length) throw badPattern(pattern);
+    const char = characterAt(chunk, i);
+    i += char.width;
     // Go wants something to follow each bound: a class must be closed.
-    if (c === undefined || i + 1 >= chunk.length) throw badPattern(pattern);
-    i++;
-    return c.codePointAt(0) ?? 0;
+    if (char.invalid || i >= chunk.length) throw badPattern(pattern);
+    return char.code;
   };
   for (let ranges = 0; ; ranges++) {
     if (chunk[i] === ']' && ranges > 0) break;
@@ -123,6 +144,27 @@ function matchClass(
     found ||= low <= code && code <= high;
   }
   return { matched: found !== negated, next: i + 1 };
+}
+
+interface Character {
+  code: number;
+  /** In bytes. */
+  width: number;
+  /** Not UTF-8; the code is U+FFFD. */
+  invalid: boolean;
+}
+
+/** The character at a place of a binary string. */
+function characterAt(text: string, at: number): Character {
+  const first = text.charCodeAt(at);
+  if (first < 0x80) return { code: first, width: 1, invalid: false };
+  const width = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
+  const decoded = Buffer.from(text.slice(at, at + width), 'latin1').toString();
+  const code = decoded.codePointAt(0) ?? INVALID;
+  // What is not a whole character decodes to something that is not this wide.
+  const whole = Buffer.byteLength(decoded) === width && decoded.length === (width === 4 ? 2 : 1);
+  const invalid = !whole || (code === INVALID && text.slice(at, at + width) !== INVALID_BYTES);
+  return invalid ? { code: INVALID, width: 1, invalid } : { code, width, invalid };
 }
 
 /** Whether a path has an unescaped `*`, `?` or `[`. */

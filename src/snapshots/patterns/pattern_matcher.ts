@@ -4,8 +4,9 @@
  */
 import { CairnError, messageOf } from '../../errors/error.ts';
 import { compileGoRegexp } from './go_regexp.ts';
+import { toBinary } from '../names.ts';
 import { clean, dir } from './go_path.ts';
-import { badPattern, match } from './match.ts';
+import { badPattern, matchFile } from './match.ts';
 
 /** Which patterns matched a directory; handed back when its children are asked for. */
 export type MatchInfo = readonly boolean[];
@@ -47,12 +48,15 @@ export class PatternMatcher {
   readonly patterns: readonly Pattern[];
   /** Whether any pattern is an exception. */
   readonly exclusions: boolean;
+  readonly #option: string | undefined;
 
   /**
    * Blank patterns are dropped, the others trimmed and cleaned.
+   * @param option named in errors of {@link matchesUsingParentResults}
    * @throws CairnError USAGE `syntax error in pattern` or `illegal exclusion pattern: "!"`
    */
-  constructor(patterns: readonly string[]) {
+  constructor(patterns: readonly string[], option?: string) {
+    this.#option = option;
     this.patterns = patterns.map((text) => text.replace(OUTER_SPACE, '')).flatMap(parse);
     this.exclusions = this.patterns.some((pattern) => pattern.exclusion);
   }
@@ -70,6 +74,8 @@ export class PatternMatcher {
   /**
    * The same answer while walking a tree: `parent` is the info that this method gave for the directory that
    * holds `path`; undefined where there is none, then all parents are tried.
+   * @throws CairnError USAGE `failed to match includepatterns: syntax error in pattern` for a pattern that only now
+   * turns out not to be one
    */
   matchesUsingParentResults(
     path: string,
@@ -82,12 +88,25 @@ export class PatternMatcher {
       let hit = known && parent[i] === true;
       if (!hit) {
         if (pattern.exclusion !== matched) continue;
-        hit = pattern.matches(path) || (!known && pattern.matchesParentOf(path));
+        hit = this.#tryPattern(pattern, path) || (!known && pattern.matchesParentOf(path));
       }
       info[i] = hit;
       if (hit) matched = !pattern.exclusion;
     }
     return { matched, info };
+  }
+
+  #tryPattern(pattern: Pattern, path: string): boolean {
+    try {
+      return pattern.matches(path);
+    } catch (error) {
+      if (this.#option === undefined || !(error instanceof CairnError)) throw error;
+      throw new CairnError(`failed to match ${this.#option}: ${messageOf(error)}`, {
+        code: 'USAGE',
+        hint: error.hint,
+        cause: error,
+      });
+    }
   }
 }
 
@@ -101,7 +120,7 @@ export function optionalMatcher(
 ): PatternMatcher | undefined {
   if (patterns === undefined || patterns.length === 0) return undefined;
   try {
-    return new PatternMatcher(patterns);
+    return new PatternMatcher(patterns, option);
   } catch (error) {
     throw new CairnError(`invalid ${option}: [${patterns.join(' ')}]: ${messageOf(error)}`, {
       code: 'USAGE',
@@ -124,7 +143,7 @@ function parse(text: string): Pattern[] {
     }
     cleaned = cleaned.slice(1);
   }
-  match(cleaned, '.');
+  matchFile(toBinary(cleaned), '.');
   return [new Pattern(cleaned, exclusion)];
 }
 

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { toBinary } from '../names.ts';
 import { base, clean, dir, join } from './go_path.ts';
-import { match } from './match.ts';
+import { match, matchFile } from './match.ts';
 import { PatternMatcher } from './pattern_matcher.ts';
 
 test('clean gives the shortest equivalent path', () => {
@@ -55,9 +56,13 @@ test('match agrees with filepath.Match', () => {
     ['*x', 'xxx', true],
     ['', '', true],
     ['', 'a', false],
+    ['[^a]', '\ufffd', true],
+    // As bytes: what follows a star may begin inside a character.
+    ['*??', '日', true],
+    ['*??', 'é', false],
   ];
   for (const [pattern, name, wanted] of rows)
-    assert.equal(match(pattern, name), wanted, `${pattern} ${name}`);
+    assert.equal(match(toBinary(pattern), toBinary(name)), wanted, `${pattern} ${name}`);
 });
 
 test('match throws for malformed patterns even after a mismatch', () => {
@@ -77,6 +82,19 @@ test('match throws for malformed patterns even after a mismatch', () => {
   ]) {
     assert.throws(() => match(pattern, 'a'), { message: 'syntax error in pattern' }, pattern);
   }
+});
+
+test('match takes bytes that are not UTF-8 for characters of their own', () => {
+  assert.equal(match('??', '\xe6\x97'), true);
+  assert.equal(match('?', '\xe6\x97'), false);
+  assert.equal(match(toBinary('[\ufffd]'), '\xff'), true);
+  assert.throws(() => match('[\xff]', 'a'), { message: 'syntax error in pattern' });
+});
+
+test('matchFile leaves a rest unread that cannot match any more', () => {
+  assert.equal(matchFile('a*[', 'x'), false);
+  assert.throws(() => match('a*[', 'x'), { message: 'syntax error in pattern' });
+  assert.throws(() => matchFile('a[', 'x'), { message: 'syntax error in pattern' });
 });
 
 /** Rows whose third column is the answer for path and parents together. */
@@ -160,4 +178,12 @@ test('operators that the original leaves unescaped keep their meaning', () => {
 test('the constructor refuses a lone exclamation mark and broken brackets', () => {
   assert.throws(() => new PatternMatcher(['!']), { message: 'illegal exclusion pattern: "!"' });
   assert.throws(() => new PatternMatcher(['[']), { message: 'syntax error in pattern' });
+});
+
+test('a pattern that turns out malformed when it is used is named with its option', () => {
+  const late = new PatternMatcher(['x*[b-a]'], 'excludepatterns');
+  assert.throws(() => late.matchesUsingParentResults('a', undefined), {
+    message: 'failed to match excludepatterns: syntax error in pattern',
+  });
+  assert.equal(new PatternMatcher(['**/*\\']).matchesUsingParentResults('a', undefined).matched, false);
 });
