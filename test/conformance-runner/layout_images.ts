@@ -1,5 +1,5 @@
 /** Image configs out of the base images of the golden data, an OCI layout whose index names them. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest } from '../../src/content/contract.ts';
 import { CairnError } from '../../src/errors/error.ts';
@@ -47,7 +47,7 @@ export class LayoutImages {
       new CairnError(`failed to resolve source metadata for ${ref}: ${why}`, { code: 'NOT_FOUND' });
     const parsed = parseNormalizedReference(ref);
     const digest = parsed.digest ?? this.#byName.get(formatReference(parsed));
-    if (digest === undefined) throw failed(`${ref}: not found`);
+    if (digest === undefined || !existsSync(this.#path(digest))) throw failed(`${ref}: not found`);
     const top = this.#manifest(digest);
     const manifest = top.manifests === undefined ? top : this.#choose(top.manifests, platform);
     if (manifest?.config === undefined) throw failed('no match for platform in manifest: not found');
@@ -71,6 +71,10 @@ export class LayoutImages {
   }
 
   #blob(digest: Digest): Uint8Array {
-    return readFileSync(join(this.#dir, 'blobs', digest.replace(':', '/')));
+    return readFileSync(this.#path(digest));
+  }
+
+  #path(digest: Digest): string {
+    return join(this.#dir, 'blobs', digest.replace(':', '/'));
   }
 }

@@ -208,3 +208,16 @@ test('targetsDockerfile lists the stages as written', async () => {
   const { text } = await targetsDockerfile(open({ Dockerfile: '# b first\nFROM $X AS b\nFROM b\n' }).gateway);
   assert.equal(text, 'TARGET    DESCRIPTION\nb         first\n(default) \n');
 });
+
+test('buildDockerfile refuses an epoch that the image config cannot hold, wherever it was used', async () => {
+  const { gateway } = open(
+    { Dockerfile: 'FROM a\nENV B=1\n' },
+    { 'build-arg:SOURCE_DATE_EPOCH': '253402300800' },
+  );
+  await assert.rejects(buildDockerfile(gateway), (error) => {
+    assert.ok(error instanceof FrontendError);
+    assert.match(error.message, /^failed to marshal image config: .*year outside of range \[0,9999\]$/);
+    assert.deepEqual(error.sources, []);
+    return true;
+  });
+});

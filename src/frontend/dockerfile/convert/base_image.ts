@@ -1,4 +1,5 @@
 /** Base images: resolving what FROM and COPY --from name, and starting stages from it. */
+import { goQuote } from '../../../errors/go_quote.ts';
 import { imageSource } from '../../../llb/builder/source.ts';
 import { State } from '../../../llb/builder/state.ts';
 import { formatPlatformFull } from '../../../llb/platform.ts';
@@ -93,7 +94,7 @@ function baseOf(conversion: Conversion, stage: StageState, reachable: boolean): 
     const platform = stage.platform ?? conversion.targetPlatform;
     return { stage, reachable, reference, platform, name: formatReference(withDefaultTag(reference)) };
   } catch (error) {
-    throw wrapError(error, `failed to parse stage name "${baseName}"`);
+    throw wrapError(error, `failed to parse stage name ${goQuote(baseName)}`);
   }
 }
 
@@ -156,6 +157,8 @@ function apply(conversion: Conversion, base: Base, answer: Answer): void {
       startFromImage(conversion, base, answer);
       return;
     case 'unreachable':
+      // Should a trigger of a base image need it after all, it is known, also in errors, by its full name.
+      stage.stage.baseName = base.name;
       startFromReference(conversion, base, base.name, base.platform);
   }
 }

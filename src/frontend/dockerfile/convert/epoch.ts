@@ -2,6 +2,7 @@
  * SOURCE_DATE_EPOCH: seconds, `context`, or the name of a context or stage whose time counts (BuildKit v0.32.2,
  * dockerfile2llb/epoch.go).
  */
+import { goQuote } from '../../../errors/go_quote.ts';
 import type { EnvList } from '../../../llb/builder/env.ts';
 import { marshalDefinition } from '../../../llb/builder/definition.ts';
 import { httpSource } from '../../../llb/builder/source.ts';
@@ -103,7 +104,7 @@ function stageSource(
   try {
     base = lex.processWord(stage.baseName, env).result;
   } catch (error) {
-    throw wrapError(error, `failed to process source stage base name "${stage.baseName}"`);
+    throw wrapError(error, `failed to process source stage base name ${goQuote(stage.baseName)}`);
   }
   if (base !== 'scratch') throw new DockerfileError(`${NAME} stage must use FROM scratch`);
   const oneAdd = `${NAME} stage must contain exactly one remote ADD`;

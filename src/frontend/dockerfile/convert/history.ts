@@ -37,12 +37,17 @@ export function runHistory(args: readonly string[], buildArgs: readonly Arg[], e
   return `RUN ${[...prefix, ...args].join(' ')} # buildkit`;
 }
 
+/** Seconds that no RFC 3339 time stands for stay a number, which {@link checkTime} refuses. */
 function rfc3339(seconds: bigint): string {
-  if (seconds < YEARS.first || seconds >= YEARS.end) {
-    throw new DockerfileError(
-      'failed to marshal image config: json: error calling MarshalJSON for type *time.Time: ' +
-        'Time.MarshalJSON: year outside of range [0,9999]',
-    );
-  }
+  if (seconds < YEARS.first || seconds >= YEARS.end) return seconds.toString();
   return new Date(Number(seconds) * 1000).toISOString().replace('.000Z', 'Z');
+}
+
+/** @throws DockerfileError for a time that an image config cannot hold */
+export function checkTime(created: string | undefined): string | undefined {
+  if (created === undefined || !/^-?\d+$/.test(created)) return created;
+  throw new DockerfileError(
+    'failed to marshal image config: json: error calling MarshalJSON for type *time.Time: ' +
+      'Time.MarshalJSON: year outside of range [0,9999]',
+  );
 }

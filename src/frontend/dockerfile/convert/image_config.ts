@@ -2,6 +2,7 @@
  * Image configs as BuildKit reads and writes them: the fields of Docker's image specification v1.3 in the order
  * in which Go's encoding/json writes that struct, everything else dropped.
  */
+import { checkTime } from './history.ts';
 import { CairnError, messageOf } from '../../../errors/error.ts';
 import { goJson } from '../../../llb/go_json.ts';
 import { sortKeys } from '../../../llb/marshal.ts';
@@ -183,7 +184,7 @@ export function parseImageConfig(bytes: Uint8Array): ImageConfig {
   };
 }
 
-/** The JSON text of a config. */
+/** The JSON text of a config. @throws DockerfileError when a time is out of range */
 export function encodeImageConfig(image: ImageConfig): string {
   const { platform, rootfs, config } = image;
   return goJson({
@@ -197,7 +198,7 @@ export function encodeImageConfig(image: ImageConfig): string {
     rootfs: { type: rootfs.type, diff_ids: rootfs.diffIds ?? null },
     history: unlessEmpty(
       image.history.map((entry) => ({
-        created: entry.created,
+        created: checkTime(entry.created),
         created_by: unlessEmpty(entry.createdBy ?? ''),
         author: unlessEmpty(entry.author ?? ''),
         comment: unlessEmpty(entry.comment ?? ''),

@@ -1,4 +1,5 @@
 /** Converts the commands of a stage, one after the other. */
+import { goQuote } from '../../../errors/go_quote.ts';
 import { expandCommand, expandHeredocSources } from '../instructions/expand.ts';
 import type { Command, WordExpander } from '../instructions/types.ts';
 import { DockerfileError, withLocation } from '../parser/error.ts';
@@ -106,7 +107,7 @@ function apply(
       const [from] = sources;
       if (from !== undefined && !from.dispatched) {
         throw new DockerfileError(
-          `cannot copy from stage "${command.from}", it needs to be defined before current stage "${stage.shownName}"`,
+          `cannot copy from stage ${goQuote(command.from)}, it needs to be defined before current stage ${goQuote(stage.shownName)}`,
         );
       }
       return convertCopy(conversion, stage, command, from);

@@ -101,7 +101,10 @@ function cpusetProblem(part: string): string | undefined {
   const range = dash !== -1;
   const ends = range ? [part.slice(0, dash).trim(), part.slice(dash + 1).trim()] : [part];
   const kind = range ? 'range' : 'element';
-  const numbers = ends.map((end) => (/^[+]?\d+$/.test(end) ? Number(end) : Number.NaN));
+  // Beyond 64 bits Go has no number at all; rounding does not matter since all of these are too large.
+  const numbers = ends.map((end) =>
+    /^[+]?\d+$/.test(end) && BigInt(end.replace('+', '')) < 2n ** 63n ? Number(end) : Number.NaN,
+  );
   const [low = Number.NaN, high = low] = numbers;
   if (numbers.some(Number.isNaN) || high < low) return `invalid cpuset ${kind} ${goQuote(part)}`;
   return high > MAX_CPU ? `cpuset ${kind} ${goQuote(part)} exceeds maximum ${MAX_CPU}` : undefined;

@@ -59,6 +59,11 @@ test('parseOptions says what is wrong with an attribute', () => {
     [{ 'multi-platform': 'false', platform: 'linux/amd64,linux/arm64' }, /conflicting config/],
     [{ 'image-resolve-mode': 'x' }, /invalid image-resolve-mode: x/],
     [{ 'attest:sbom': '' }, /SBOM attestations are not supported/],
+    [{ 'attest:foo': '' }, /^CairnError: unknown attestation type "foo"$/],
+    [{ 'build-arg:BUILDKIT_ATTEST_Foo': 'a' }, /unknown attestation type "foo"/],
+    [{ 'attest:sbom': '"' }, /failed to parse sbom: parse error on line 1, column 2: extraneous/],
+    [{ 'attest:sbom': 'generator=A B' }, /failed to parse sbom scanner A B: invalid reference format/],
+    [{ cpusetcpus: '9223372036854775808' }, /invalid cpuset element "9223372036854775808"/],
   ];
   for (const [opts, message] of rows) assert.throws(() => parse(opts), message);
 });

@@ -11,6 +11,7 @@ import type { Gateway } from '../contract.ts';
 import { parseLintConfig } from '../lint/config.ts';
 import type { LintConfig } from '../lint/contract.ts';
 import { parseGoBool } from '../text/numbers.ts';
+import { checkAttestations } from './attestations.ts';
 import { parseExtraHosts } from './hosts.ts';
 import { parseInt64 } from './int.ts';
 import { parseLinuxResources, parseUlimits } from './limits.ts';
@@ -63,6 +64,7 @@ export function parseOptions(gateway: Pick<Gateway, 'opts' | 'workerPlatforms'>)
   const linuxResources = wrapped('failed to parse resource limits', () => parseLinuxResources(opts));
   const networkMode = parseNetMode(opts['force-network-mode'] ?? '');
   const multiPlatform = parseMultiPlatform(opts, targetPlatforms.length > 1);
+  checkAttestations(opts);
   const lintText = opts[LINT_ARG];
   return {
     buildArgs: withPrefix(opts, 'build-arg:'),
@@ -100,12 +102,6 @@ function refuseRemoved(opts: Readonly<Record<string, string>>): void {
   }
   if (parseGoBool(opts['build-arg:BUILDKIT_DISABLE_FILEOP'] ?? '') === true) {
     throw usage('support for "BUILDKIT_DISABLE_FILEOP" build-arg was removed in BuildKit 0.11');
-  }
-  if (opts['attest:sbom'] !== undefined || opts['build-arg:BUILDKIT_ATTEST_SBOM'] !== undefined) {
-    throw new CairnError('SBOM attestations are not supported', {
-      code: 'UNSUPPORTED',
-      hint: 'Leave out --sbom and --attest type=sbom.',
-    });
   }
 }
 
