@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { CairnError } from '../errors/error.ts';
-import { normalizeBooleans } from './argv.ts';
+import { commandName, normalizeFlags, type KnownOption, type KnownOptions } from './argv.ts';
 import { defineBuildFlags, type BuildFlags } from './build/flags.ts';
 import { reportError } from './errors.ts';
 import type { PruneFlags } from './prune.ts';
@@ -113,12 +113,17 @@ function globals(root: Command): GlobalFlags {
   return root.opts<GlobalFlags>();
 }
 
-function booleanFlags(command: Command): Set<string> {
-  const names = [command, ...command.commands]
-    .flatMap(({ options }) => options)
-    .filter((option) => !option.required && !option.optional)
-    .flatMap(({ long, short }) => [long, short]);
-  return new Set(names.filter((name): name is string => typeof name === 'string'));
+function knownOptions(...commands: (Command | undefined)[]): KnownOptions {
+  const known = new Map<string, KnownOption>();
+  for (const { options } of commands.filter((command) => command !== undefined)) {
+    for (const { long, short, required, optional } of options) {
+      if (long === undefined || long === null) continue;
+      const option = { long, takesValue: required || optional };
+      known.set(long, option);
+      if (typeof short === 'string') known.set(short, option);
+    }
+  }
+  return known;
 }
 
 /** Runs one command; sets the exit code and reports what fails. `argv` begins after the program's name. */
@@ -126,10 +131,11 @@ export async function main(argv: string[]): Promise<void> {
   const root = program();
   let name: string | undefined;
   try {
-    const normalized = normalizeBooleans(argv, { booleans: booleanFlags(root) });
-    name = normalized.find((argument) => !argument.startsWith('-'));
-    await root.parseAsync(normalized, { from: 'user' });
-    if (name === undefined) root.outputHelp();
+    const given = commandName(argv, knownOptions(root));
+    const command = root.commands.find((known) => [known.name(), ...known.aliases()].includes(given ?? ''));
+    name = command?.name();
+    await root.parseAsync(normalizeFlags(argv, knownOptions(root, command)), { from: 'user' });
+    if (given === undefined) root.outputHelp();
   } catch (error) {
     // Help and the version were asked for.
     if (error instanceof CommanderError && error.exitCode === 0) return;

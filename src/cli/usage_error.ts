@@ -22,7 +22,7 @@ export function usageError({ code, message }: CommanderError, command: string | 
     }
     case 'commander.missingArgument':
     case 'commander.excessArguments':
-      if (command !== 'build' && command !== 'b') return usage(`'${called}' accepts no arguments`);
+      if (command !== 'build') return usage(`'${called}' accepts no arguments`);
       return usage(
         "'cairn build' requires 1 argument",
         `Usage:  cairn build [OPTIONS] PATH | URL | -\n${help}`,
