@@ -13,7 +13,7 @@ import { prepareCacheExports } from './cache_exports.ts';
 import { prepareCacheImports } from './cache_imports.ts';
 import { SolveError } from '../solver/error.ts';
 import { explainStoreFailure } from '../store/failure.ts';
-import type { BuildClient, BuildRequest, BuildResult } from './contract.ts';
+import type { BuildClient, BuildRequest, BuildResult, Subrequest } from './contract.ts';
 import { DirectLayers } from './direct_layers.ts';
 import { EarlyLayers } from './early_layers.ts';
 import { exportAll, exportFailed } from './export_all.ts';
@@ -131,15 +131,13 @@ function explained(error: unknown, root: string, early: unknown): unknown {
   return new SolveError(error.vertex, new CairnError(message, { code, hint: disk.hint, cause: error }));
 }
 
-async function answerSubrequest(
-  name: 'lint' | 'outline' | 'targets',
-  gateway: Gateway,
-): Promise<{ json: string; text: string }> {
+async function answerSubrequest(name: Subrequest, gateway: Gateway): Promise<{ json: string; text: string }> {
   const frontend = await import('../frontend/dockerfile/frontend.ts');
   const answers = {
     lint: frontend.lintDockerfile,
     outline: frontend.outlineDockerfile,
     targets: frontend.targetsDockerfile,
+    'subrequests.describe': frontend.describeSubrequests,
   };
   return answers[name](gateway);
 }

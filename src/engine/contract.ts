@@ -21,6 +21,9 @@ export interface TypedAttrs {
   attrs: Record<string, string>;
 }
 
+/** What the frontend can be asked instead of a build, without the `frontend.` of BuildKit's names. */
+export type Subrequest = 'lint' | 'outline' | 'targets' | 'subrequests.describe';
+
 /** The shape of BuildKit's control SolveRequest, so that remote drivers send it on unchanged. */
 export interface BuildRequest {
   /** Unique id of the build. */
@@ -37,7 +40,7 @@ export interface BuildRequest {
   /** `network.host`, `security.insecure`. */
   entitlements: string[];
   /** `--call`: a subrequest instead of a build, e.g. `lint`; `check` true for --check's exit code. */
-  subrequest?: { name: 'lint' | 'outline' | 'targets' };
+  subrequest?: { name: Subrequest };
 }
 
 /** Why a step was a hit or ran; `explain`, `--cache-report` and tests read it. */

@@ -418,6 +418,16 @@ describe('questions about a Dockerfile', () => {
     assert.match(targets.stdout, /^last \(default\)\s*$/m);
     const json = await succeed(['--call=targets,format=json', directory]);
     assert.equal((JSON.parse(json.stdout) as { targets: unknown[] }).targets.length, 2);
+    const described = await succeed(['--call=subrequests.describe', directory]);
+    assert.match(described.stdout, /^NAME +VERSION DESCRIPTION\noutline +1\.0\.0 +List all parameters /);
+  });
+
+  test('--metadata-file has the answer', async () => {
+    const file = join(cairn.directory, 'answer.json');
+    await cairn.run(['build', '--check', '--metadata-file', file, project({ Dockerfile: WARNS })]);
+    const answer = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    assert.deepEqual(Object.keys(answer), ['result.json', 'result.statuscode', 'result.txt', 'version']);
+    assert.equal(answer['result.statuscode'], '1');
   });
 
   test('warnings of an ordinary build are told at its end', async () => {

@@ -1,11 +1,12 @@
 /** `--call` and `--check`: a question about the Dockerfile instead of a build. */
+import type { Subrequest } from '../../engine/contract.ts';
 import { CairnError } from '../../errors/error.ts';
 import { didYouMean } from '../../errors/suggest.ts';
 import { requireBool } from '../go_values.ts';
 import { csvFields } from './csv.ts';
 
 export interface Call {
-  name: 'lint' | 'outline' | 'targets';
+  name: Subrequest;
   /** `json`, or empty for text. */
   format: string;
   ignoreStatus: boolean;
@@ -17,6 +18,7 @@ const METHODS: Record<string, Call['name'] | undefined> = {
   lint: 'lint',
   outline: 'outline',
   targets: 'targets',
+  'subrequests.describe': 'subrequests.describe',
 };
 
 /** `check,format=json` → the call; undefined for `build`. @throws CairnError USAGE */
@@ -49,7 +51,9 @@ export function parseCall(value: string): Call | undefined {
   if (method !== '' && !(method in METHODS)) {
     throw new CairnError(`unknown --call method ${JSON.stringify(method)}`, {
       code: 'USAGE',
-      hint: didYouMean(method, Object.keys(METHODS)) ?? 'methods are build, check, outline, targets',
+      hint:
+        didYouMean(method, Object.keys(METHODS)) ??
+        'methods are build, check, outline, targets, subrequests.describe',
     });
   }
   const name = METHODS[method];

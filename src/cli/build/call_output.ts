@@ -33,6 +33,20 @@ export function printCall(call: Call, { subrequest }: BuildResult, dockerfileNam
   return (found.warnings ?? []).length > 0 && !call.ignoreStatus ? 1 : 0;
 }
 
+/** What the metadata file has of a call, by BuildKit's keys. */
+export function callMetadata({ name }: Call, { subrequest }: BuildResult): Record<string, unknown> {
+  if (subrequest === undefined) return {};
+  const { json, text } = subrequest;
+  const answer = JSON.parse(json) as LintResult;
+  const failed = (answer.warnings ?? []).length > 0 || answer.buildError !== undefined;
+  return {
+    'result.json': answer,
+    ...(name === 'lint' ? { 'result.statuscode': failed ? '1' : '0' } : {}),
+    'result.txt': text,
+    version: '1.0.0',
+  };
+}
+
 function printLint(
   { warnings, buildError: failure }: LintResult,
   text: string,

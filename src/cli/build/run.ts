@@ -15,7 +15,7 @@ import type { GlobalFlags } from '../main.ts';
 import { checkBuilder, ignoredFlags } from './ignored_flags.ts';
 import { withDefaults, type BuildFlags } from './flags.ts';
 import { prepareBuild, type PreparedBuild } from './request.ts';
-import { printCall } from './call_output.ts';
+import { callMetadata, printCall } from './call_output.ts';
 import { writeCacheReport } from './cache_report.ts';
 
 const NO_OUTPUT =
@@ -132,7 +132,7 @@ async function build(
 }
 
 function displayMode(flags: BuildFlags): ProgressMode {
-  let text = flags.progress;
+  let text = flags.progress === '' ? 'auto' : flags.progress;
   if (text === 'auto' && (process.env['BUILDKIT_PROGRESS'] ?? '') !== '')
     text = process.env['BUILDKIT_PROGRESS'] ?? text;
   const mode = PROGRESS_MODES.find((known) => known === text);
@@ -142,7 +142,7 @@ function displayMode(flags: BuildFlags): ProgressMode {
       hint: didYouMean(text, PROGRESS_MODES) ?? `modes are ${PROGRESS_MODES.join(', ')}`,
     });
   }
-  if (flags.quiet === true && flags.progress !== 'auto' && flags.progress !== 'quiet') {
+  if (flags.quiet === true && !['', 'auto', 'quiet'].includes(flags.progress)) {
     throw new CairnError(`progress=${flags.progress} and quiet cannot be used together`, { code: 'USAGE' });
   }
   return flags.quiet === true ? 'quiet' : mode;
@@ -161,11 +161,15 @@ function writeResults(
   if (quiet && prepared.call === undefined) process.stdout.write(`${imageId}\n`);
   if (flags.iidfile !== '') writeResult('image ID file', flags.iidfile, imageId);
   if (flags.metadataFile !== '') {
-    const decoded: Record<string, unknown> = {
-      ...decodeMetadata(metadata),
-      'buildx.build.ref': `embedded/embedded/${prepared.request.ref}`,
-    };
-    if (parseBool(process.env['BUILDX_METADATA_WARNINGS'] ?? '') === true && display.warnings.length > 0) {
+    const decoded: Record<string, unknown> =
+      prepared.call === undefined
+        ? { ...decodeMetadata(metadata), 'buildx.build.ref': `embedded/embedded/${prepared.request.ref}` }
+        : callMetadata(prepared.call, result);
+    if (
+      prepared.call === undefined &&
+      parseBool(process.env['BUILDX_METADATA_WARNINGS'] ?? '') === true &&
+      display.warnings.length > 0
+    ) {
       decoded['buildx.build.warnings'] = display.warnings.map(warningJson);
     }
     const sorted = Object.fromEntries(Object.entries(decoded).sort(([a], [b]) => (a < b ? -1 : 1)));

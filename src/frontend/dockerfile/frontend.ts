@@ -68,6 +68,12 @@ export async function targetsDockerfile(gateway: Gateway): Promise<SubrequestRes
   return targets(inputs.sourceMap);
 }
 
+/** The subrequest `frontend.subrequests.describe`. */
+export async function describeSubrequests(): Promise<SubrequestResult> {
+  const { describe } = await import('./subrequest/describe.ts');
+  return describe();
+}
+
 /**
  * The frontend image that the build asks for, by a syntax directive or BUILDKIT_SYNTAX; undefined: none.
  * @throws FrontendError when there is no Dockerfile
