@@ -100,7 +100,8 @@ function checkAnnotations(input: ExportInput, options: ImageOptions, isMap: bool
   const { annotations } = options;
   const ids = input.refs.map((ref) => ref.platformId ?? formatPlatformFull(ref.platform));
   const unknown = annotations.platforms().find((platform) => !ids.includes(platform));
-  if (unknown !== undefined) {
+  // As in BuildKit, an image of one platform has those of its own and no complaint about others.
+  if (isMap && unknown !== undefined) {
     throw new CairnError(`invalid annotation: no platform ${unknown} found in source`, {
       code: 'USAGE',
       hint: `the build has ${ids.join(', ')}`,

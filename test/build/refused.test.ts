@@ -51,6 +51,20 @@ describe('the command line', () => {
     [['--iidfile=no/where', '.'], /^ERROR: invalid output path of --iidfile: stat no: no such directory$/m],
     [['--builder=elsewhere', '.'], /^ERROR: no builder "elsewhere" found$/m],
     [['--resource=mem=1', '.'], /^ERROR: .*unknown resource "mem"\nresources are memory, /m],
+    [['-f=Dockerfile', '-t=A', '.'], /^ERROR: .*invalid tag "A": /m],
+    [['-qt=A', '--progress=auto', '.'], /^ERROR: .*invalid tag "A": /m],
+    [['--platform=', '.'], /^ERROR: failed to build: invalid value of --platform: "" is an invalid OS /m],
+    [
+      ['-o', 'type=local,dest=..,mode=delete', '.'],
+      /^ERROR: .*mode=delete for destination ".." requires --allow=buildx.local.delete$/m,
+    ],
+    [
+      ['-o', 'type=local,dest=.,mode=delete', '.'],
+      /^ERROR: .*for destination "." requires --allow=buildx.local.delete$/m,
+    ],
+    [['--build-arg=BUILDKIT_SYNTAX=', '.'], /^ERROR: empty BUILDKIT_SYNTAX build-arg is invalid$/m],
+    [[''], /^ERROR: failed to build: the build context is empty$/m],
+    [['--policy=filename=x', '.'], /^ERROR: --policy is not supported$/m],
     [['--metadata-file=no/where', '.'], /^ERROR: invalid output path of --metadata-file: stat no: /m],
   ] as const) {
     test(args.join(' ') || 'nothing', async () => {
@@ -64,6 +78,29 @@ describe('the command line', () => {
       assert.doesNotMatch(stderr, /^#1/m, 'nothing was begun');
     });
   }
+});
+
+test('a policy beside the Dockerfile or in the environment is not passed over in silence', async () => {
+  const directory = cairn.project({ Dockerfile: 'FROM scratch\n', 'Dockerfile.rego': 'package docker\n' });
+  const refused = await cairn.run(['build', directory]);
+  assert.equal(refused.code, 1);
+  assert.match(refused.stderr, /the policy .*\/Dockerfile\.rego cannot be applied/);
+  assert.equal((await cairn.run(['build', '--policy=disabled=true', directory])).code, 0);
+  const env = { EXPERIMENTAL_BUILDKIT_SOURCE_POLICY: 'policy.json' };
+  assert.match(
+    (await cairn.run(['build', context], { env })).stderr,
+    /EXPERIMENTAL_BUILDKIT_SOURCE_POLICY is set/,
+  );
+});
+
+test('empty values that docker buildx takes', async () => {
+  const { code, stderr } = await cairn.run(['build', '--progress=', '--add-host=', '--output=', context]);
+  assert.equal(code, 0, stderr);
+});
+
+test('mode=delete needs no --allow below the current directory', async () => {
+  const { code, stderr } = await cairn.run(['build', '-o', 'type=local,dest=out/x,mode=delete', context]);
+  assert.equal(code, 0, stderr);
 });
 
 test('--check shows the line that cannot be read', async () => {

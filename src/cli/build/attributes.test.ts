@@ -17,6 +17,7 @@ test('extraHosts writes host=ip and takes brackets off IPv6 addresses', () => {
     extraHosts(['a:10.0.0.1', 'b=[::1]', 'c:::1', 'd=10.0.0.1,10.0.0.2']),
     'a=10.0.0.1,b=::1,c=::1,d=10.0.0.1,d=10.0.0.2',
   );
+  assert.equal(extraHosts(['h:host-gateway']), 'h=127.0.0.1', 'steps share the network of this machine');
   for (const bad of ['a', 'a:', ':1.2.3.4', 'a:no'])
     assert.throws(() => extraHosts([bad]), /invalid host/, bad);
 });

@@ -31,7 +31,10 @@ export function keyValues(
   return out;
 }
 
-/** `host:ip`, `host=ip`, several addresses after a comma, IPv6 in brackets → `host=ip,host=ip`. @throws CairnError USAGE */
+/** Steps share the network of this machine: what it serves they find on the loopback, as it does. */
+const HOST_GATEWAY = '127.0.0.1';
+
+/** `host:ip`, `host=ip`, `host:host-gateway`, several addresses after a comma, IPv6 in brackets → `host=ip,host=ip`. @throws CairnError USAGE */
 export function extraHosts(values: string[]): string {
   const hosts = values.flatMap((value) => {
     const cut = value.includes('=') ? value.indexOf('=') : value.indexOf(':');
@@ -40,12 +43,7 @@ export function extraHosts(values: string[]): string {
     if (cut === -1 || host === '' || addresses === '') {
       throw usage(`invalid host ${value} in --add-host`, 'write NAME:ADDRESS');
     }
-    if (addresses === 'host-gateway') {
-      throw new CairnError('--add-host with host-gateway is not supported', {
-        code: 'UNSUPPORTED',
-        hint: 'write the address itself: steps share the network of this machine',
-      });
-    }
+    if (addresses === 'host-gateway') return [`${host}=${HOST_GATEWAY}`];
     return addresses.split(',').map((address) => {
       const bare =
         address.length > 2 && address.startsWith('[') && address.endsWith(']')

@@ -28,6 +28,8 @@ export interface ContextFlags {
   /** `-f`; empty: `PATH/Dockerfile`. */
   file: string;
   buildContexts: string[];
+  /** A policy beside the Dockerfile is passed over. */
+  policyDisabled: boolean;
   stdin: AsyncIterable<Uint8Array>;
 }
 
@@ -55,7 +57,7 @@ export async function prepareContexts(flags: ContextFlags): Promise<Contexts> {
 }
 
 async function mainContext(
-  { context, file, stdin }: ContextFlags,
+  { context, file, stdin, policyDisabled }: ContextFlags,
   out: Contexts,
   temporary: string[],
 ): Promise<void> {
@@ -86,6 +88,7 @@ async function mainContext(
       attrs['dockerfilekey'] = 'dockerfile';
     } else if (file !== '') name = file;
   } else {
+    if (context === '') throw usage('the build context is empty', 'write . for the current directory');
     const found = statSync(context, { throwIfNoEntry: false });
     if (found === undefined)
       throw usage(`unable to prepare context: path ${JSON.stringify(context)} not found`);
@@ -117,6 +120,7 @@ async function mainContext(
   if (directory !== undefined) {
     out.localDirectories['dockerfile'] = directory;
     name = lowercaseFallback(directory, name);
+    if (!policyDisabled) refusePolicy(join(directory, `${name}.rego`));
   }
   attrs['filename'] = name;
 }
@@ -126,6 +130,15 @@ function lowercaseFallback(directory: string, name: string): string {
   if (name !== 'Dockerfile' || !existsSync(directory)) return name;
   const names = readdirSync(directory);
   return !names.includes(name) && names.includes('dockerfile') ? 'dockerfile' : name;
+}
+
+/** docker buildx builds by it without being asked to. @throws CairnError UNSUPPORTED */
+function refusePolicy(path: string): void {
+  if (!existsSync(path)) return;
+  throw new CairnError(`the policy ${path} cannot be applied: policies are not supported`, {
+    code: 'UNSUPPORTED',
+    hint: 'to build without it, add --policy disabled=true',
+  });
 }
 
 function namedContexts(values: string[], out: Contexts): void {

@@ -10,6 +10,7 @@ import { annotations, entitlements, extraHosts, keyValues, ulimits } from './att
 import { checkCacheEntries, parseCacheEntries } from './cache_entries.ts';
 import { parseCall, type Call } from './call.ts';
 import { prepareContexts } from './contexts.ts';
+import { refuseDeleting } from './deleting_outputs.ts';
 import type { BuildFlags } from './flags.ts';
 import { parseOutputs, type Output } from './outputs.ts';
 import { parseSecrets, parseSsh } from './secrets.ts';
@@ -46,11 +47,14 @@ export async function prepareBuild({
   stdoutIsTerminal,
   begin,
 }: Invocation): Promise<PreparedBuild> {
-  refuseUnsupported(flags);
+  refuseUnsupported(flags, env);
   const call = parseCall(flags.call);
   const buildArgs = keyValues(flags.buildArg, '--build-arg', env);
   const epoch = env['SOURCE_DATE_EPOCH'];
   if (epoch !== undefined && epoch !== '') buildArgs['SOURCE_DATE_EPOCH'] ??= epoch;
+  if (buildArgs['BUILDKIT_SYNTAX']?.trim() === '') {
+    throw usage('empty BUILDKIT_SYNTAX build-arg is invalid', "leave the '=' out where it may be unset");
+  }
   const valueAttrs = valueAttributes(flags, buildArgs);
   const cacheTo = parseCacheEntries(flags.cacheTo, '--cache-to');
   if (parseBool(buildArgs['BUILDKIT_INLINE_CACHE'] ?? '') === true)
@@ -76,12 +80,7 @@ export async function prepareBuild({
     Object.assign(attrs, imageAnnotations);
 
   const allowed = entitlements(flags.allow);
-  const deletes = outputs.find(
-    ({ export: { type, attrs } }) => type === 'local' && attrs['mode'] === 'delete',
-  );
-  if (deletes !== undefined && !allowed.localDelete) {
-    throw usage('local output mode=delete requires --allow=buildx.local.delete');
-  }
+  if (!allowed.localDelete) refuseDeleting(outputs);
 
   const cacheLenient = flags.cacheLenient === true;
   await checkCacheEntries(cacheTo, 'to', { env, lenient: cacheLenient });
@@ -98,6 +97,7 @@ export async function prepareBuild({
     context,
     file: flags.file,
     buildContexts: flags.buildContext,
+    policyDisabled: flags.policy.some(isDisabled),
     stdin,
   });
   const exports = outputs.filter(({ export: { type } }) => type !== 'cacheonly');
@@ -144,11 +144,11 @@ function valueAttributes(flags: BuildFlags, buildArgs: Record<string, string>): 
 
 /** Comma lists taken apart, names spelt out. @throws CairnError USAGE for what is no platform */
 async function targetPlatforms(values: readonly string[]): Promise<string[]> {
-  const names = values.flatMap((value) => value.split(',')).filter((value) => value !== '');
+  const names = values.flatMap((value) => value.split(','));
   if (names.length === 0) return [];
   const { formatPlatform, hostPlatform, parsePlatform } = await import('../../llb/platform.ts');
   return names.map((name) => {
-    if (name === 'local') return formatPlatform(hostPlatform());
+    if (name.toLowerCase() === 'local') return formatPlatform(hostPlatform());
     try {
       parsePlatform(name);
       return name;
@@ -191,7 +191,11 @@ function frontendAttributes(flags: BuildFlags, platforms: readonly string[]): Re
   }
   set(
     'add-hosts',
-    extraHosts(flags.addHost.flatMap((value) => (value.includes('=') ? [value] : value.split(',')))),
+    extraHosts(
+      flags.addHost
+        .filter((value) => value !== '')
+        .flatMap((value) => (value.includes('=') ? [value] : value.split(','))),
+    ),
   );
   Object.assign(attrs, resourceLimits(flags));
   return attrs;
@@ -265,19 +269,35 @@ function nameImages(outputs: Output[], tags: string[]): void {
   }
 }
 
-function refuseUnsupported(flags: BuildFlags): void {
+/** Names a file by which docker buildx allows, refuses and replaces sources. */
+const SOURCE_POLICY = 'EXPERIMENTAL_BUILDKIT_SOURCE_POLICY';
+
+function isDisabled(value: string): boolean {
+  return /(^|,)disabled=(true|1)(,|$)/.test(value);
+}
+
+function refuseUnsupported(flags: BuildFlags, env: NodeJS.ProcessEnv): void {
   const off = (value: string) => value === '' || parseBool(value) === false;
   const attestation = [...flags.attest];
   if (!off(flags.provenance)) attestation.push(`type=provenance,${flags.provenance}`);
   if (!off(flags.sbom)) attestation.push(`type=sbom,${flags.sbom}`);
   for (const value of attestation) {
-    if (/(^|,)disabled=(true|1)(,|$)/.test(value)) continue;
+    if (isDisabled(value)) continue;
     throw new CairnError(`attestations are not supported: ${JSON.stringify(value)}`, {
       code: 'UNSUPPORTED',
       hint: 'leave --attest, --provenance and --sbom out, or set them to false',
     });
   }
-  if (flags.policy.some((value) => !/(^|,)disabled=(true|1)(,|$)/.test(value))) {
-    throw new CairnError('--policy is not supported', { code: 'UNSUPPORTED' });
+  if (flags.policy.some((value) => !isDisabled(value))) {
+    throw new CairnError('--policy is not supported', {
+      code: 'UNSUPPORTED',
+      hint: 'leave it out, or say --policy disabled=true',
+    });
+  }
+  if ((env[SOURCE_POLICY] ?? '') !== '') {
+    throw new CairnError(`source policies are not supported: ${SOURCE_POLICY} is set`, {
+      code: 'UNSUPPORTED',
+      hint: `to build without it, unset ${SOURCE_POLICY}`,
+    });
   }
 }

@@ -63,7 +63,7 @@ export function parseSsh(values: string[]): SshSpec[] {
   for (const value of values) {
     if (value === '') continue;
     const equals = value.indexOf('=');
-    const id = equals === -1 ? value : value.slice(0, equals);
+    const id = (equals === -1 ? value : value.slice(0, equals)) || 'default';
     const paths =
       equals === -1 ? [] : csvFields(value.slice(equals + 1), '--ssh').filter((path) => path !== '');
     byId.set(id, { id, paths });

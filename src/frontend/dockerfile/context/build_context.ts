@@ -2,7 +2,7 @@
  * Where the Dockerfile and the main build context come from: a local directory, git, HTTP, or a definition that
  * was handed over (BuildKit v0.32.2, package frontend/dockerui, context.go and config.go).
  */
-import { CairnError } from '../../../errors/error.ts';
+import { CairnError, messageOf } from '../../../errors/error.ts';
 import { internalName } from '../../../llb/builder/constraints.ts';
 import { marshalDefinition } from '../../../llb/builder/definition.ts';
 import { file } from '../../../llb/builder/file.ts';
@@ -234,7 +234,8 @@ export async function readIfThere(ref: GatewayRef, path: string): Promise<Uint8A
     return await ref.readFile(path);
   } catch (error) {
     if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined;
-    throw wrapError(error, `failed to read ${path}`);
+    const prefix = `failed to read ${path}`;
+    throw messageOf(error).startsWith(prefix) ? error : wrapError(error, prefix);
   }
 }
 
