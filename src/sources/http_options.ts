@@ -51,13 +51,6 @@ export function requestHash(options: HttpOptions): Digest {
   return digestOf(JSON.stringify([url, filename, perm, uid, gid, authHeaderSecret, headers]));
 }
 
-/** The date of a header in HTTP's own format (RFC 9110, section 5.6.7); undefined: not a date. */
-export function httpDate(text: string | undefined): Date | undefined {
-  if (text === undefined || !/^[A-Z][a-z]+,? .*\d\d:\d\d:\d\d/.test(text)) return undefined;
-  const time = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`);
-  return Number.isNaN(time) ? undefined : new Date(time);
-}
-
 /** The cache key: name, owner, mode, content and date of the file. */
 export function httpKey(
   options: HttpOptions,
