@@ -30,6 +30,12 @@ export interface FetchOptions {
 /** Progress of a fetch is told at most this often, in milliseconds. */
 const PROGRESS_MS = 100;
 
+/**
+ * What layers mostly were before somebody wanted them in another format, first: then an image does not depend on
+ * that. The tar of estargz is not that of the others.
+ */
+const TAKEN_FIRST: readonly CompressionType[] = ['gzip', 'zstd', 'uncompressed', 'estargz'];
+
 export class LayerBlobs implements BlobProvider {
   readonly #store: Store;
   readonly #content: ContentStore;
@@ -80,14 +86,15 @@ export class LayerBlobs implements BlobProvider {
     return this.#content.path(digest);
   }
 
-  /** Blobs of a layer that can be read. */
+  /** Blobs of a layer that can be read, in the order in which they are taken where any will do. */
   available(layer: string): LayerBlob[] {
     return this.#records
       .blobs(layer)
       .filter(
         ({ descriptor }) =>
           this.#content.info(descriptor.digest) !== undefined || this.#providers.has(descriptor.digest),
-      );
+      )
+      .sort((a, b) => TAKEN_FIRST.indexOf(a.compression) - TAKEN_FIRST.indexOf(b.compression));
   }
 
   /** True when a blob of the layer is in the content store. */

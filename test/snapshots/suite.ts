@@ -4,7 +4,12 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
-import { ANNOTATION_UNCOMPRESSED, type BlobProvider, type Digest } from '../../src/content/contract.ts';
+import {
+  ANNOTATION_UNCOMPRESSED,
+  type BlobProvider,
+  type CompressionType,
+  type Digest,
+} from '../../src/content/contract.ts';
 import type { RemoteLayer, Snapshot } from '../../src/snapshots/contract.ts';
 import { lstat } from '../../src/snapshots/changes/file_info.ts';
 import { openFixture, type Fixture } from './fixture.ts';
@@ -285,14 +290,18 @@ function suite(name: 'overlay' | 'native'): void {
   });
 
   test(`${name}: remote converts with force, and keeps what is there without`, async () => {
-    const made = await f.layer(undefined, 'echo c > c');
-    const media = async (type: 'gzip' | 'zstd' | 'uncompressed', force: boolean): Promise<string> =>
+    let made = await f.layer(undefined, 'echo c > c');
+    const media = async (type: CompressionType, force: boolean): Promise<string> =>
       (await f.snapshots.remote(made, { type, force }))?.descriptors[0]?.mediaType ?? '';
     assert.match(await media('zstd', false), /tar\+zstd$/);
     assert.match(await media('gzip', false), /tar\+zstd$/);
     assert.match(await media('gzip', true), /tar\+gzip$/);
     assert.match(await media('gzip', false), /tar\+gzip$/);
     assert.match(await media('uncompressed', true), /tar$/);
+
+    made = await f.layer(undefined, 'echo d > d');
+    for (const type of ['gzip', 'zstd', 'estargz'] as const) await media(type, true);
+    assert.match(await media('uncompressed', false), /tar\+gzip$/);
   });
 
   test(`${name}: fromHostTree copies what the patterns show, owned by root`, async () => {
