@@ -44,6 +44,11 @@ export class Attributes {
     });
   }
 
+  /** Takes out what BuildKit's exporter knows of others of its kind, and does nothing with. */
+  unused(...keys: string[]): void {
+    for (const key of keys) this.#left.delete(key);
+  }
+
   /** Takes out every attribute that `take` recognises. */
   each(take: (key: string, value: string) => boolean): void {
     for (const [key, value] of this.#left) if (take(key, value)) this.#left.delete(key);

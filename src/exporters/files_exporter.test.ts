@@ -205,6 +205,25 @@ test('tar exporter writes what GNU tar lists, equal each time', async () => {
   assert.equal(lines.filter((line) => line.startsWith('p') && line.endsWith(' fifo')).length, 1);
 });
 
+test('tar exporter has a directory for each platform where there are several, whatever platform-split says', async () => {
+  const names = async (split: string, ...platforms: (string | undefined)[]): Promise<string[]> => {
+    const file = newPath();
+    const refs = platforms.map((platform) => ref(makeTree(), platform));
+    await run('tar', { 'platform-split': split }, refs, file);
+    const listing = execFileSync('tar', ['-tf', file], { encoding: 'utf8' });
+    return [
+      ...new Set(
+        listing
+          .trim()
+          .split('\n')
+          .map((line) => line.split('/', 1)[0] ?? ''),
+      ),
+    ];
+  };
+  assert.ok((await names('true', undefined)).includes('file'));
+  assert.deepEqual(await names('false', 'linux/amd64', 'linux/arm64'), ['linux_amd64', 'linux_arm64']);
+});
+
 test('tar exporter of nothing is an empty archive', async () => {
   const file = newPath();
   await run('tar', {}, [ref(undefined)], file);

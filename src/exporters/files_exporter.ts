@@ -118,13 +118,8 @@ export function createTarExporter(
     readsFiles: true,
     streams: true,
     async export(input, context) {
-      if (options.split === false && input.refs.length > 1) {
-        throw new CairnError('the tar exporter cannot put several platforms into one directory', {
-          code: 'UNSUPPORTED',
-          hint: 'leave platform-split=false out',
-        });
-      }
-      const trees = await exportTrees(services.snapshots, input, options, context);
+      // As in BuildKit, only a directory has the choice.
+      const trees = await exportTrees(services.snapshots, input, { ...options, split: undefined }, context);
       // A tar is sorted: platforms in the order of their directories.
       trees.sort((a, b) => (a.prefix < b.prefix ? -1 : 1));
       const done = startStatus(context.progress, 'sending tarball');

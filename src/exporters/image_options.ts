@@ -38,6 +38,8 @@ export function parseImageOptions(attributes: Attributes): ImageOptions {
   if (!oci && annotations.needOci()) {
     throw new CairnError('cannot export annotations with "oci-mediatypes=false"', { code: 'USAGE' });
   }
+  // Of older versions, for scripts that still have them.
+  attributes.unused('buildinfo', 'buildinfo-attrs');
   // These two shape attestations, of which there are none.
   attributes.bool('attestation-inline');
   if (attributes.bool('oci-artifact') === true && !oci) {

@@ -26,6 +26,18 @@ export interface LayoutExporterServices extends ImageServices {
   output: OutputTarget;
 }
 
+/** Where the image exporter puts its result: an archive has no place for it. */
+const ATTRIBUTES_OF_IMAGE = [
+  'context',
+  'name-canonical',
+  'prefer-image-digest',
+  'push',
+  'push-by-digest',
+  'registry.insecure',
+  'store',
+  'unpack',
+];
+
 /**
  * `type=oci` and `type=docker`: an OCI image layout as a tar, or with `tar=false` as a directory. The docker
  * variant has a manifest.json, too, which `docker load` and podman read.
@@ -40,6 +52,7 @@ export function createLayoutExporter(
 ): Exporter {
   const options = parseImageOptions(attributes);
   const tar = attributes.bool('tar') ?? true;
+  attributes.unused(...ATTRIBUTES_OF_IMAGE);
   attributes.finish();
   const names = normalizedNames(options.names);
 
