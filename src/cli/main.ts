@@ -1,6 +1,6 @@
 /** The command line: global flags, commands, exit codes. Each command's code is loaded when it is called. */
 import { existsSync } from 'node:fs';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Option } from 'commander';
 import { CairnError } from '../errors/error.ts';
 import { commandName, normalizeFlags, type KnownOption, type KnownOptions } from './argv.ts';
 import { defineBuildFlags, type BuildFlags } from './build/flags.ts';
@@ -56,6 +56,7 @@ function program(): Command {
       .option('--filter <filter>', 'show only what matches, e.g. type=regular (repeatable)', collect)
       .option('--format <format>', 'json')
       .option('--verbose', 'show each record whole')
+      .addOption(builderTimeout())
       .action(async (flags: { filter?: string[]; format?: string; verbose?: true }) => {
         const { runDu } = await import('./du.ts');
         await runDu(flags, globals(root));
@@ -72,6 +73,7 @@ function program(): Command {
       .option('--max-used-space <bytes>', 'remove down to this much')
       .option('--min-free-space <bytes>', 'remove until the disk has this much free')
       .option('--verbose', 'show each record whole')
+      .addOption(builderTimeout())
       .action(async (flags: PruneFlags) => {
         const { runPrune } = await import('./prune.ts');
         await runPrune(flags, globals(root));
@@ -103,6 +105,11 @@ function onlyReads(command: Command): boolean {
   const [context = ''] = command.args;
   const { call } = command.opts<Partial<BuildFlags>>();
   return call !== undefined && !/^(build)?(,|$)/.test(call) && existsSync(context);
+}
+
+/** How long docker buildx waits for a builder: the one in this process is there. */
+function builderTimeout(): Option {
+  return new Option('--timeout <duration>', 'accepted for docker buildx; has no effect').hideHelp();
 }
 
 function collect(value: string, previous: string[] = []): string[] {

@@ -32,6 +32,12 @@ export function ago(date: Date, now = new Date()): string {
   return `${Math.floor(hours / 24 / 365)} years ago`;
 }
 
+/** As Go's time.Time prints itself: `2026-11-30 01:17:23.307 +0000 UTC`. */
+function goTime(date: Date): string {
+  const text = date.toISOString().replace('T', ' ');
+  return `${text.replace(/\.?0*Z$/, '')} +0000 UTC`;
+}
+
 export const TABLE_HEADER = ['ID', 'RECLAIMABLE', 'SIZE', 'LAST ACCESSED'];
 
 /** One row of the table; `*` marks mutable records and sizes that are shared. */
@@ -66,7 +72,7 @@ export function longForm(usage: SnapshotUsage): string {
   if (usage.parents.length > 0)
     lines.push(['Parents', usage.parents.map((parent) => `\n - ${parent}`).join('')]);
   lines.push(
-    ['Created at', usage.createdAt.toISOString()],
+    ['Created at', goTime(usage.createdAt)],
     ['Mutable', String(usage.mutable)],
     ['Reclaimable', String(!usage.inUse)],
     ['Shared', String(usage.shared)],
@@ -82,12 +88,12 @@ export function longForm(usage: SnapshotUsage): string {
 /** One JSON object, with the keys of `docker buildx du --format json`. */
 export function jsonForm(usage: SnapshotUsage): string {
   return JSON.stringify({
-    CreatedAt: usage.createdAt.toISOString(),
+    CreatedAt: goTime(usage.createdAt),
     Description: usage.description,
     ID: usage.id,
     LastUsedAt: usage.lastUsedAt === undefined ? '' : ago(usage.lastUsedAt),
     Mutable: usage.mutable,
-    Parents: usage.parents,
+    Parents: usage.parents.length === 0 ? null : usage.parents,
     Reclaimable: !usage.inUse,
     Shared: usage.shared,
     Size: humanSize(usage.size),

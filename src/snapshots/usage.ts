@@ -10,11 +10,7 @@ export function listUsage(
   content: ContentStore,
 ): SnapshotUsage[] {
   const inUse = store.leased('snapshot');
-  const rows = records.rows();
-  const children = new Map<string, number>();
-  for (const row of rows)
-    for (const parent of row.parents) children.set(parent, (children.get(parent) ?? 0) + 1);
-  return rows.map((row) => {
+  return records.rows().map((row) => {
     // The layer that this snapshot was made for; views on others' layers have none and cost nothing.
     const top = records.snapshot(row.id)?.layers.at(-1)?.id;
     const own = top !== undefined && records.layer(top)?.origin === row.id ? [top, row.id] : [row.id];
@@ -36,7 +32,8 @@ export function listUsage(
       createdAt: row.createdAt,
       usageCount: row.usageCount,
       inUse: inUse.has(row.id),
-      shared: (children.get(row.id) ?? 0) > 1,
+      // With somebody outside of the store, as BuildKit in docker's daemon shares with its images.
+      shared: false,
       mutable: false,
     };
     if (row.lastUsedAt !== undefined) usage.lastUsedAt = row.lastUsedAt;
