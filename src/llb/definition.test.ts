@@ -162,3 +162,10 @@ test('loadDefinition links a chain of ten thousand ops', () => {
   }
   assert.equal(loadDefinition(def)?.vertex.name, 'm');
 });
+
+test('marshalOp refuses text that is not UTF-8, as Go does', () => {
+  for (const args of [['a', 'b\udcff'], ['\ud800']]) {
+    const op = create(OpSchema, { op: { case: 'exec', value: { meta: { args } } } });
+    assert.throws(() => marshalOp(op), { message: 'string field contains invalid UTF-8' });
+  }
+});

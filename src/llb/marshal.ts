@@ -3,6 +3,7 @@
  * google.golang.org/protobuf writes with `MarshalOptions{Deterministic: true}`, which BuildKit uses for pb.Op.
  */
 import { create, toBinary } from '@bufbuild/protobuf';
+import { CairnError } from '../errors/error.ts';
 import { BuildOpSchema, OpSchema, SourceOpSchema } from './gen/ops_pb.js';
 import type { Op } from './gen/ops_pb.js';
 
@@ -10,8 +11,10 @@ import type { Op } from './gen/ops_pb.js';
  * Encodes one op. Go's encoder writes a message's plain fields in the order of their numbers and its oneofs
  * after them, so `platform` (10) and `constraints` (11) come before the op itself (2–8). Map entries are
  * sorted by key; unknown fields come last.
+ * @throws CairnError USAGE for text that is not UTF-8, as Go's encoder does
  */
 export function marshalOp(op: Op): Uint8Array {
+  refuseInvalidText(op);
   const frame = create(OpSchema, { inputs: op.inputs });
   if (op.platform !== undefined) frame.platform = op.platform;
   if (op.constraints !== undefined) frame.constraints = op.constraints;
@@ -23,6 +26,19 @@ export function marshalOp(op: Op): Uint8Array {
   bytes.set(head);
   bytes.set(tail, head.length);
   return bytes;
+}
+
+/** This library would write U+FFFD for what is no text, and an op with other words would run. */
+function refuseInvalidText(value: unknown): void {
+  if (typeof value === 'string') {
+    if (value.isWellFormed()) return;
+    throw new CairnError('string field contains invalid UTF-8', { code: 'USAGE' });
+  }
+  if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
+  for (const [key, item] of Object.entries(value)) {
+    refuseInvalidText(key);
+    refuseInvalidText(item);
+  }
 }
 
 function withSortedMaps(op: Op['op']): Op['op'] {

@@ -221,3 +221,20 @@ test('buildDockerfile refuses an epoch that the image config cannot hold, wherev
     return true;
   });
 });
+
+test('buildDockerfile shows bytes that are not UTF-8 as U+FFFD and runs none', async () => {
+  const wrong = open({ Dockerfile: 'FROM a\n\xffX y\n' });
+  await assert.rejects(buildDockerfile(wrong.gateway), {
+    message: 'dockerfile parse error on line 2: unknown instruction: \ufffdX',
+  });
+  const { gateway, warnings } = open({ Dockerfile: 'FROM a AS B\xff\nRUN x\n' });
+  await assert.rejects(buildDockerfile(gateway), /invalid name for build stage/);
+  assert.deepEqual(
+    warnings.map(({ message }) => message),
+    ["StageNameCasing: Stage name 'B\ufffd' should be lowercase (line 1)"],
+  );
+  const command = open({ Dockerfile: 'FROM a\nRUN echo \xff\n' });
+  await assert.rejects(buildDockerfile(command.gateway), {
+    message: 'failed to marshal LLB definition: string field contains invalid UTF-8',
+  });
+});

@@ -37,12 +37,14 @@ export async function buildDockerfile(gateway: Gateway): Promise<FrontendResult>
   return withSources(inputs.sourceMap, async () => {
     const { options } = inputs;
     const platforms = options.targetPlatforms.length === 0 ? [undefined] : options.targetPlatforms;
-    const refs: FrontendRef[] = [];
-    // One after the other: the answers about images are shared, and warnings and errors come in a fixed order.
-    for (const [i, platform] of platforms.entries()) {
-      const warn = i === 0 ? warnTo(inputs) : (): void => {};
-      refs.push(await buildFor(inputs, platform, warn));
-    }
+    // Images are asked for together. All are waited for, so that of several errors it is always the first platform's.
+    const built = await Promise.allSettled(
+      platforms.map((platform, i) => buildFor(inputs, platform, i === 0 ? warnTo(inputs) : (): void => {})),
+    );
+    const refs = built.map((outcome) => {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      return outcome.value;
+    });
     return { refs, platforms: encodePlatforms(refs) };
   });
 }
@@ -192,7 +194,7 @@ function warnTo({ gateway, sourceMap }: Inputs): LintWarn {
     gateway.warn({
       vertex: isDigest(vertex) ? vertex : '',
       level: 1,
-      message: shortLintMessage(ruleName, message, location[0]?.start.line ?? 0),
+      message: shortLintMessage(ruleName, message, location[0]?.start.line ?? 0).toWellFormed(),
       detail: [description],
       url,
       source: { filename, data, language },

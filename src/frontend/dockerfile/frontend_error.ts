@@ -17,7 +17,7 @@ export class FrontendError extends CairnError {
   constructor(error: unknown, sources: readonly ErrorSource[]) {
     const { code, hint } =
       error instanceof CairnError ? error : { code: 'DOCKERFILE' as const, hint: undefined };
-    super(messageOf(error), { code, hint, cause: error });
+    super(messageOf(error).toWellFormed(), { code, hint, cause: error });
     this.name = 'FrontendError';
     this.sources = sources;
   }

@@ -14,6 +14,9 @@ test('parseGitRef takes addresses apart', () => {
       'git@github.com:a/b.git?branch=d',
       { remote: 'git@github.com:a/b.git', ref: 'refs/heads/d', path: 'a/b.git' },
     ],
+    ['https://u:p!@h/b c.git?', { remote: 'https://u:p%21@h/b%20c.git?', path: '/b c.git', host: 'h' }],
+    ['https://\u00e9/%e9.git', { remote: 'https://%C3%A9/%e9.git', path: '/\udce9.git' }],
+    ['https://[::1]:8/b.git', { remote: 'https://[::1]:8/b.git', host: '[::1]:8' }],
     ['HTTPS://h/b%20c.git', { remote: 'https://h/b%20c.git', path: '/b c.git' }],
     ['github.com/a/b', { remote: 'https://github.com/a/b', host: 'github.com' }],
     ['git://h/x#:sub', { remote: 'git://h/x', ref: '', subdir: 'sub' }],
@@ -38,6 +41,12 @@ test('parseGitRef leaves paths and plain URLs alone', () => {
     'ftp://h/a.git',
     '/x',
     'https://h h/a.git',
+    'https://h:1:2/a.git',
+    'https://[1.2.3.4]/a.git',
+    'https://a b@h/a.git',
+    'https://h%41/a.git',
+    'https://h/\x01.git',
+    'https://h/a%zz.git',
   ]) {
     assert.equal(parseGitRef(text), undefined, text);
   }

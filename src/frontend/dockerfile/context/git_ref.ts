@@ -7,6 +7,7 @@ import type { GitOptions, GitRemote } from '../../../llb/builder/source.ts';
 import type { State } from '../../../llb/builder/state.ts';
 import { joinPath } from '../../../llb/builder/path.ts';
 import { DockerfileError } from '../parser/error.ts';
+import { parseGoUrl, unescapePercent } from '../text/go_url.ts';
 import { parseGoBool } from '../text/numbers.ts';
 import { goQuote } from '../../../errors/go_quote.ts';
 
@@ -36,12 +37,7 @@ interface ParsedUrl {
 
 const PROTOCOL = /^([a-zA-Z0-9]+):\/\//;
 const GIT_PROTOCOLS = new Set(['http', 'https', 'ssh', 'git']);
-const URL_PARTS = /^([a-zA-Z][a-zA-Z0-9+.-]*):\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?(?:#([^]*))?$/;
 const SCP_FORM = /^([a-zA-Z0-9_-]+)@([a-zA-Z0-9.-]+):(.*?)(?:\?(.*?))?(?:#(.*))?$/;
-/** What Go's net/url refuses anywhere in a URL. */
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\0-\x1f\x7f]/;
-
 /**
  * The git repository that `text` names; undefined: it is something else, a path or a plain URL.
  * @throws DockerfileError for a git address with query parameters that are wrong
@@ -83,22 +79,11 @@ function parseAddress(text: string): ParsedUrl | undefined {
 }
 
 function parseUrl(text: string): ParsedUrl | undefined {
-  const match = URL_PARTS.exec(text);
-  if (match === null || CONTROL.test(text)) return undefined;
-  const [, schemeText = '', authority = '', pathText = '', query = '', fragmentText = ''] = match;
-  const scheme = schemeText.toLowerCase();
-  const host = authority.slice(authority.lastIndexOf('@') + 1);
-  const path = unescape(pathText);
-  const fragment = unescape(fragmentText);
-  if (path === undefined || fragment === undefined || !validHost(host)) return undefined;
-  const remote = `${scheme}://${authority}${pathText}`;
+  const url = parseGoUrl(text);
+  if (url === undefined) return undefined;
+  const { scheme, host, path, query, fragment, address } = url;
   // A malformed pair is left out, as net/url's Query does.
-  return { remote: { remote, scheme, host, path }, query: parseQuery(query, true) ?? [], fragment };
-}
-
-function validHost(host: string): boolean {
-  const port = /^(?:\[[^\]]*\]|[^:[\]]*)(?::(\d*))?$/.exec(host);
-  return port !== null && !/[\s<>"{}|\\^`]/.test(host);
+  return { remote: { remote: address, scheme, host, path }, query: parseQuery(query, true) ?? [], fragment };
 }
 
 function parseQuery(text: string, lenient = false): [string, string][] | undefined {
@@ -106,8 +91,8 @@ function parseQuery(text: string, lenient = false): [string, string][] | undefin
   for (const part of text.split('&')) {
     if (part === '') continue;
     const equals = part.indexOf('=');
-    const key = unescape((equals === -1 ? part : part.slice(0, equals)).replaceAll('+', ' '));
-    const value = unescape((equals === -1 ? '' : part.slice(equals + 1)).replaceAll('+', ' '));
+    const key = unescapePercent((equals === -1 ? part : part.slice(0, equals)).replaceAll('+', ' '));
+    const value = unescapePercent((equals === -1 ? '' : part.slice(equals + 1)).replaceAll('+', ' '));
     if (key === undefined || value === undefined || part.includes(';')) {
       if (lenient) continue;
       return undefined;
@@ -115,16 +100,6 @@ function parseQuery(text: string, lenient = false): [string, string][] | undefin
     pairs.push([key, value]);
   }
   return pairs;
-}
-
-function unescape(text: string): string | undefined {
-  if (!text.includes('%')) return text;
-  if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 function applyQuery(git: GitRef, query: readonly [string, string][]): void {

@@ -46,3 +46,28 @@ test('an image that only a trigger needs is known by its full name in the error'
     message: 'alpin: docker.io/library/alpin:latest: not found (did you mean alpine?)',
   });
 });
+
+test('of several images that are not there the last is told', async () => {
+  const gateway = gatewayOf('FROM tools\nCOPY --from=other a b\nRUN --mount=from=third,target=/x y\n');
+  await assert.rejects(buildDockerfile(gateway), {
+    message: 'third: docker.io/library/third:latest: not found',
+  });
+});
+
+test('paths on other drives are refused for Windows images', async () => {
+  const windows = { os: 'windows', rootfs: { diff_ids: ['sha256:1'] } };
+  const rows = [
+    ['WORKDIR d:\\\\x', 'normalizing workdir: normalizing working directory: removing drive letter: '],
+    ['COPY a d:\\\\x', 'removing drive letter: '],
+    ['COPY <<d:x /y\n1\nd:x', 'removing drive letter: '],
+  ];
+  for (const [command, prefix] of rows) {
+    const dockerfile = `FROM --platform=windows/amd64 win\n${command}\n`;
+    await assert.rejects(
+      buildDockerfile(gatewayOf(dockerfile, { 'docker.io/library/win:latest': windows })),
+      {
+        message: `${prefix}The specified path is not on the system drive (C:)`,
+      },
+    );
+  }
+});

@@ -39,8 +39,9 @@ interface Base {
 }
 
 /**
- * Resolves the bases of all stages that `target` needs, together. Of several failures, that of the first stage
- * is thrown, so that the same Dockerfile always fails with the same error.
+ * Resolves the bases of all stages that `target` needs, together. Of several failures, that of the last stage
+ * is thrown, so that the same Dockerfile always fails with the same error; it is the one that BuildKit, where they
+ * race, mostly throws too.
  * @throws DockerfileError with the FROM's location
  */
 export async function resolveBases(conversion: Conversion, target: StageState): Promise<Set<StageState>> {
@@ -57,6 +58,7 @@ export async function resolveBases(conversion: Conversion, target: StageState): 
     work.push({ stage, answer: ask(conversion, stage, needed) });
   }
   const settled = await Promise.allSettled(work.map(({ answer }) => answer));
+  let failure: DockerfileError | undefined;
   for (const [i, outcome] of settled.entries()) {
     const stage = work[i]?.stage;
     if (stage === undefined) continue;
@@ -64,10 +66,11 @@ export async function resolveBases(conversion: Conversion, target: StageState): 
       if (outcome.status === 'rejected') throw outcome.reason;
       apply(conversion, outcome.value.base, outcome.value.answer);
     } catch (error) {
-      throw withLocation(error, stage.stage.location);
+      failure = withLocation(error, stage.stage.location);
     }
     if (stage.unregistered) stage.dispatched = true;
   }
+  if (failure !== undefined) throw failure;
   return reachable;
 }
 

@@ -10,6 +10,7 @@ import { gitState, parseGitRef, type GitRef } from '../context/git_ref.ts';
 import type { HeredocSource } from '../instructions/types.ts';
 import { DockerfileError } from '../parser/error.ts';
 import { encodeText } from '../text/bytes.ts';
+import { parseGoUrl } from '../text/go_url.ts';
 import { goQuote } from '../../../errors/go_quote.ts';
 import type { CopyRequest } from './copy.ts';
 import { lintIgnoredSource } from './lint_commands.ts';
@@ -86,14 +87,7 @@ function httpCopy(request: CopyRequest, url: string, checksumText: string): Copy
 
 /** Name of a downloaded file: the last element of the URL's path. */
 export function httpFilename(url: string): string {
-  const path = /^[a-z]+:\/\/[^/?#]*([^?#]*)/.exec(url)?.[1] ?? '';
-  let decoded = path;
-  try {
-    decoded = decodeURIComponent(path);
-  } catch {
-    return '__unnamed__';
-  }
-  const base = baseName(decoded);
+  const base = baseName(parseGoUrl(url)?.path ?? '');
   return base === '.' || base === '/' ? '__unnamed__' : base;
 }
 

@@ -1,6 +1,6 @@
 /** Paths of the image's operating system, as slash-separated ones (BuildKit v0.32.2, util/system/path.go). */
 import { cleanPath, joinPath } from '../../../llb/builder/path.ts';
-import { DockerfileError, wrapError } from '../parser/error.ts';
+import { DockerfileError } from '../parser/error.ts';
 import { goQuote } from '../../../errors/go_quote.ts';
 
 /** Backslashes of Windows paths as slashes. */
@@ -29,17 +29,13 @@ export function isAbsolute(path: string, os: string): boolean {
  */
 export function normalizePath(parent: string, path: string, os: string, keepSlash: boolean): string {
   const original = toSlash(path, os);
-  try {
-    let base = withoutDrive(parent === '' ? '/' : toSlash(parent, os), os, keepSlash);
-    if (!isAbsolute(base, os)) base = joinPath('/', base);
-    let result = withoutDrive(original === '' ? base : original, os, keepSlash);
-    if (!isAbsolute(result, os)) result = joinPath(base, result);
-    if (keepSlash && original.endsWith('/') && !result.endsWith('/')) result += '/';
-    else if (keepSlash && original.endsWith('/.')) result = result === '/' ? '/.' : `${result}/.`;
-    return toSlash(result, os);
-  } catch (error) {
-    throw wrapError(error, 'removing drive letter');
-  }
+  let base = withoutDrive(parent === '' ? '/' : toSlash(parent, os), os, keepSlash);
+  if (!isAbsolute(base, os)) base = joinPath('/', base);
+  let result = withoutDrive(original === '' ? base : original, os, keepSlash);
+  if (!isAbsolute(result, os)) result = joinPath(base, result);
+  if (keepSlash && original.endsWith('/') && !result.endsWith('/')) result += '/';
+  else if (keepSlash && original.endsWith('/.')) result = result === '/' ? '/.' : `${result}/.`;
+  return toSlash(result, os);
 }
 
 /**
@@ -49,15 +45,19 @@ export function normalizePath(parent: string, path: string, os: string, keepSlas
 export function withoutDrive(path: string, os: string, keepSlash: boolean): string {
   if (os !== 'windows') return path;
   if (path.length === 2 && path[1] === ':') {
-    throw new DockerfileError(`No relative path specified in ${goQuote(path)}`);
+    throw refused(`No relative path specified in ${goQuote(path)}`);
   }
-  if (toSlash(path.slice(0, 2), os) === '//') throw new DockerfileError('UNC paths are not supported');
+  if (toSlash(path.slice(0, 2), os) === '//') throw refused('UNC paths are not supported');
   const colon = path.indexOf(':');
   if (colon === -1) return cleanWindows(path, keepSlash);
   if (path.slice(0, colon).toLowerCase() !== 'c') {
-    throw new DockerfileError('The specified path is not on the system drive (C:)');
+    throw refused('The specified path is not on the system drive (C:)');
   }
   return cleanWindows(path.slice(colon + 1), keepSlash);
+}
+
+function refused(why: string): DockerfileError {
+  return new DockerfileError(`removing drive letter: ${why}`);
 }
 
 function cleanWindows(path: string, keepSlash: boolean): string {

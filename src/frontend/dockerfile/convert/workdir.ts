@@ -3,6 +3,7 @@ import { file } from '../../../llb/builder/file.ts';
 import { parseOwner } from '../../../llb/builder/file_action.ts';
 import type { WorkdirCommand } from '../instructions/types.ts';
 import { workdirRelativePath } from '../lint/rules.ts';
+import { wrapError } from '../parser/error.ts';
 import { locationIn, type Conversion } from './conversion.ts';
 import { addConfigHistory, addLayerHistory } from './history.ts';
 import { fromSlash, isAbsolute, normalizePath } from './os_path.ts';
@@ -46,10 +47,19 @@ export function convertWorkdir(conversion: Conversion, stage: StageState, comman
   addLayerHistory(stage.image, `WORKDIR ${dir}`, epoch);
 }
 
-/** Makes `path` the working directory of config and state. @returns it with slashes */
+/**
+ * Makes `path` the working directory of config and state.
+ * @returns it with slashes
+ * @throws DockerfileError for a Windows path on another drive
+ */
 export function enterWorkdir(stage: StageState, path: string): string {
   const os = stage.platform?.OS ?? '';
-  const dir = normalizePath(stage.image.config.workingDir, path, os, false);
+  let dir: string;
+  try {
+    dir = normalizePath(stage.image.config.workingDir, path, os, false);
+  } catch (error) {
+    throw wrapError(error, 'normalizing workdir: normalizing working directory');
+  }
   // Windows programs want backslashes, LLB does not.
   stage.image.config.workingDir = fromSlash(dir, os);
   stage.state = stage.state.setDir(dir);

@@ -15,7 +15,8 @@ export class DockerfileError extends CairnError {
   readonly locations: readonly (readonly SourceRange[])[];
 
   constructor(message: string, options: DockerfileErrorOptions = {}) {
-    super(message, { ...options, code: options.code ?? 'DOCKERFILE' });
+    // Bytes of the Dockerfile that are not UTF-8 are shown as U+FFFD.
+    super(message.toWellFormed(), { ...options, code: options.code ?? 'DOCKERFILE' });
     this.name = 'DockerfileError';
     this.locations = options.locations ?? [];
   }

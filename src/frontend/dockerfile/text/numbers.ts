@@ -22,10 +22,23 @@ export function parseUint32(text: string, base: 8 | 10): number | undefined {
 export function parseInt32(text: string): number {
   const failed = (why: string): DockerfileError =>
     new DockerfileError(`strconv.ParseInt: parsing ${goQuote(text)}: ${why}`);
-  if (!/^[+-]?[0-9]+$/.test(text)) throw failed('invalid syntax');
-  const value = Number(text);
-  if (value > 0x7fffffff || value < -0x80000000) throw failed('value out of range');
-  return value;
+  const value = goDigits(text.replace(/^[+-]/, ''), 32);
+  if (typeof value === 'string') throw failed(value);
+  const signed = text.startsWith('-') ? -value : value;
+  if (signed > 0x7fffffffn || signed < -0x80000000n) throw failed('value out of range');
+  return Number(signed);
+}
+
+/**
+ * The decimal number that `digits` are, or what strconv.ParseUint says is wrong with them: it reads from the left,
+ * so that a number that gets too large is that even when no number follows.
+ */
+export function goDigits(digits: string, bits: 32 | 64): bigint | 'invalid syntax' | 'value out of range' {
+  const number = /^[0-9]*/.exec(digits)?.[0] ?? '';
+  if (number === '') return 'invalid syntax';
+  const value = BigInt(number);
+  if (value >= 1n << BigInt(bits)) return 'value out of range';
+  return number === digits ? value : 'invalid syntax';
 }
 
 const NANOSECONDS: Readonly<Record<string, bigint>> = {

@@ -95,6 +95,16 @@ test('parseRamBytes reads sizes as go-units does', () => {
 test('integers and booleans are read as strconv does', () => {
   assert.deepEqual([parseInt32('+7'), parseInt32('-2147483648')], [7, -2147483648]);
   assert.throws(() => parseInt32('1_0'), { message: 'strconv.ParseInt: parsing "1_0": invalid syntax' });
+  for (const [text, why] of [
+    ['2147483648', 'value out of range'],
+    ['-2147483649', 'value out of range'],
+    ['4294967295h', 'invalid syntax'],
+    ['4294967296h', 'value out of range'],
+    ['+', 'invalid syntax'],
+    ['--1', 'invalid syntax'],
+  ] as const) {
+    assert.throws(() => parseInt32(text), { message: `strconv.ParseInt: parsing "${text}": ${why}` });
+  }
   assert.deepEqual(
     [parseUint32('0755', 8), parseUint32('9', 8), parseUint32('+1', 10), parseUint32('', 10)],
     [0o755, undefined, undefined, undefined],
