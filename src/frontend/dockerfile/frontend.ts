@@ -22,6 +22,7 @@ import { shortLintMessage } from './lint/linter.ts';
 import { checkCaps } from './options/caps.ts';
 import { parseOptions } from './options/options.ts';
 import { detectSyntax } from './parser/directives.ts';
+import { inRaceOrder } from './text/race.ts';
 import { wrapError } from './parser/error.ts';
 
 /** Repositories on Docker Hub whose images are this frontend. */
@@ -37,14 +38,13 @@ export async function buildDockerfile(gateway: Gateway): Promise<FrontendResult>
   return withSources(inputs.sourceMap, async () => {
     const { options } = inputs;
     const platforms = options.targetPlatforms.length === 0 ? [undefined] : options.targetPlatforms;
-    // Images are asked for together. All are waited for, so that of several errors it is always the first platform's.
+    // Images are asked for together. All are waited for, so that of several errors it is always the same.
     const built = await Promise.allSettled(
       platforms.map((platform, i) => buildFor(inputs, platform, i === 0 ? warnTo(inputs) : (): void => {})),
     );
-    const refs = built.map((outcome) => {
-      if (outcome.status === 'rejected') throw outcome.reason;
-      return outcome.value;
-    });
+    const failed = inRaceOrder(built).find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    const refs = built.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
     return { refs, platforms: encodePlatforms(refs) };
   });
 }

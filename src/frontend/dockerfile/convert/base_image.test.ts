@@ -47,11 +47,17 @@ test('an image that only a trigger needs is known by its full name in the error'
   });
 });
 
-test('of several images that are not there the last is told', async () => {
+test('of several images that are not there always the same is told', async () => {
   const gateway = gatewayOf('FROM tools\nCOPY --from=other a b\nRUN --mount=from=third,target=/x y\n');
   await assert.rejects(buildDockerfile(gateway), {
     message: 'third: docker.io/library/third:latest: not found',
   });
+  const found = { rootfs: { diff_ids: ['sha256:1'] } };
+  const rest = gatewayOf('FROM there\nCOPY --from=other a b\nCOPY --from=third a b\nCOPY --from=last a b\n', {
+    'docker.io/library/there:latest': found,
+    'docker.io/library/last:latest': found,
+  });
+  await assert.rejects(buildDockerfile(rest), { message: /^other: / });
 });
 
 test('paths on other drives are refused for Windows images', async () => {

@@ -14,6 +14,7 @@ import { messageOf } from '../../../errors/error.ts';
 import type { LoadedContext } from '../context/named_context.ts';
 import { DockerfileError, withLocation, wrapError } from '../parser/error.ts';
 import { EMPTY_ENV } from '../shell/lex.ts';
+import { inRaceOrder } from '../text/race.ts';
 import { suggest } from '../text/suggest.ts';
 import { locationIn, type Conversion } from './conversion.ts';
 import { findNamedContext, SCRATCH } from './from.ts';
@@ -39,9 +40,8 @@ interface Base {
 }
 
 /**
- * Resolves the bases of all stages that `target` needs, together. Of several failures, that of the last stage
- * is thrown, so that the same Dockerfile always fails with the same error; it is the one that BuildKit, where they
- * race, mostly throws too.
+ * Resolves the bases of all stages that `target` needs, together. Of several failures always the same is thrown,
+ * see {@link inRaceOrder}.
  * @throws DockerfileError with the FROM's location
  */
 export async function resolveBases(conversion: Conversion, target: StageState): Promise<Set<StageState>> {
@@ -59,14 +59,14 @@ export async function resolveBases(conversion: Conversion, target: StageState): 
   }
   const settled = await Promise.allSettled(work.map(({ answer }) => answer));
   let failure: DockerfileError | undefined;
-  for (const [i, outcome] of settled.entries()) {
+  for (const [i, outcome] of inRaceOrder([...settled.entries()])) {
     const stage = work[i]?.stage;
     if (stage === undefined) continue;
     try {
       if (outcome.status === 'rejected') throw outcome.reason;
       apply(conversion, outcome.value.base, outcome.value.answer);
     } catch (error) {
-      failure = withLocation(error, stage.stage.location);
+      failure ??= withLocation(error, stage.stage.location);
     }
     if (stage.unregistered) stage.dispatched = true;
   }

@@ -8,7 +8,7 @@ import { State } from '../../../llb/builder/state.ts';
 import { parseDigest } from '../../../llb/reference.ts';
 import { gitState, parseGitRef, type GitRef } from '../context/git_ref.ts';
 import type { HeredocSource } from '../instructions/types.ts';
-import { DockerfileError } from '../parser/error.ts';
+import { DockerfileError, wrapError } from '../parser/error.ts';
 import { encodeText } from '../text/bytes.ts';
 import { parseGoUrl } from '../text/go_url.ts';
 import { goQuote } from '../../../errors/go_quote.ts';
@@ -122,7 +122,7 @@ export function pathSource(request: CopyRequest, written: string): CopyStep {
   return {
     kind: 'copy',
     source: request.files,
-    src: normalizePath('/', src, os, false),
+    src: sourcePath(src, os),
     dest: request.dest,
     mode: request.mode,
     owner: request.owner,
@@ -147,17 +147,26 @@ function splitParents(
 ): { src: string; includePatterns: string[]; requiredPaths: string[] } {
   const pivot = written.indexOf('/./');
   const src = pivot === -1 ? '/' : written.slice(0, pivot);
-  const pattern = normalizePath('/', pivot === -1 ? written : written.slice(pivot + 3), os, false);
+  const pattern = sourcePath(pivot === -1 ? written : written.slice(pivot + 3), os);
   const fixed = !hasWildcards(src) && !hasWildcards(pattern);
   return {
     src,
     includePatterns: [pattern.replace(/^\//, '')],
-    requiredPaths: fixed ? [normalizePath('/', joinPath(src, pattern), os, false)] : [],
+    requiredPaths: fixed ? [sourcePath(joinPath(src, pattern), os)] : [],
   };
 }
 
 function hasWildcards(path: string): boolean {
   return /[*?[]/.test(path.replace(/\\./gs, ''));
+}
+
+/** @throws DockerfileError for a Windows path on another drive, with the two prefixes that BuildKit gives it */
+function sourcePath(path: string, os: string): string {
+  try {
+    return normalizePath('/', path, os, false);
+  } catch (error) {
+    throw wrapError(error, 'removing drive letter');
+  }
 }
 
 /** The copy of a heredoc as a file of its delimiter's name. */
