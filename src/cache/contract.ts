@@ -135,11 +135,6 @@ export interface ExportNode {
   readonly inputs: readonly ExportInput[];
   /** In the order in which to try them; the first that can be had is exported. */
   readonly results: readonly ExportResult[];
-  /**
-   * Of a merge that other vertices go on from: its result counts only while none of its layers is elsewhere. BuildKit
-   * v0.32.2 lets go of such results before it exports, as it cannot look into them.
-   */
-  readonly onlyWhenHere?: boolean;
   /** The keys under which caches know it: other chains that lead there are exported as well. */
   readonly known: readonly { source: KeySource; key: KeyId }[];
 }
@@ -153,6 +148,12 @@ export interface ExportInput {
 
 export interface ExportResult {
   createdAt: Date;
+  /**
+   * Of a merge that other vertices go on from: it counts only while none of its layers is elsewhere. BuildKit v0.32.2
+   * lets go of merges of its own before it exports, as it cannot look into them; what it knows from an imported cache
+   * stays.
+   */
+  onlyWhenHere?: boolean;
   load(): Promise<LoadedResult | undefined>;
 }
 

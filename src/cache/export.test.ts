@@ -135,9 +135,12 @@ describe('exportCache', () => {
       records: [digestOf(name)],
       inputs,
       results: [
-        { createdAt: new Date(0), load: () => Promise.resolve({ snapshot: snapshots.make('base', name) }) },
+        {
+          createdAt: new Date(0),
+          load: () => Promise.resolve({ snapshot: snapshots.make('base', name) }),
+          onlyWhenHere: true,
+        },
       ],
-      onlyWhenHere: true,
       known: [],
     });
     const onto = (node: ExportNode): ExportInput[] => [{ node, selector: '', content: undefined }];

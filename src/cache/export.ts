@@ -73,7 +73,7 @@ class ExportWalk {
       const loaded = await result.load();
       if (loaded === undefined) continue;
       if (loaded.snapshot === undefined || loaded.snapshot.layers.length === 0) return undefined;
-      if (node.onlyWhenHere === true && !top && !this.#snapshots.isHere(loaded.snapshot)) return undefined;
+      if (result.onlyWhenHere === true && !top && !this.#snapshots.isHere(loaded.snapshot)) continue;
       const remote = await this.#remote(loaded.snapshot, depth);
       return remote && remote.descriptors.length > 0 ? remoteResult(result.createdAt, remote) : undefined;
     }

@@ -108,7 +108,7 @@ export class EdgeState {
     const loaded = source === this.#context.local ? await source.load(result) : found;
     if (loaded === undefined) return undefined;
     if (source !== this.#context.local) await storeImported(this, hit, loaded, this.#context);
-    this.#used = { createdAt: result.createdAt, load: () => Promise.resolve(loaded) };
+    this.#used = this.#exportable(source, result.createdAt, () => Promise.resolve(loaded));
     this.#context.decide({ vertex, status: 'hit', cache: source.name, reason: reasonOfHit(this.state, hit) });
     this.#context.progress.cached(vertex);
     return loaded;
@@ -158,7 +158,7 @@ export class EdgeState {
       const loaded = await local.load(result);
       if (loaded === undefined) continue;
       this.#context.hold(loaded);
-      this.#used = { createdAt: result.createdAt, load: () => Promise.resolve(loaded) };
+      this.#used = this.#exportable(local, result.createdAt, () => Promise.resolve(loaded));
       this.#context.decide({
         vertex,
         status: 'hit',
@@ -181,7 +181,7 @@ export class EdgeState {
         for (const key of keys) local.addResult(key, result, createdAt);
       });
     }
-    this.#used = { createdAt, load: () => Promise.resolve(result) };
+    this.#used = this.#exportable(local, createdAt, () => Promise.resolve(result));
   }
 
   /** Every content-based key there is, so that the result can be found by each of them. */
@@ -212,9 +212,13 @@ export class EdgeState {
       records: stable.map((map) => recordDigest(map.digest, index)),
       inputs,
       results: exportable ? this.#results() : [],
-      onlyWhenHere: state.vertex.op.op.case === 'merge',
       known: this.#known(),
     };
+  }
+
+  #exportable(source: KeySource, createdAt: Date, load: ExportResult['load']): ExportResult {
+    const own = source === this.#context.local;
+    return { createdAt, load, onlyWhenHere: own && this.state.vertex.op.op.case === 'merge' };
   }
 
   #known(): ExportNode['known'] {
@@ -231,10 +235,9 @@ export class EdgeState {
     if (this.#used !== undefined) return [this.#used];
     return this.#known()
       .flatMap(({ source, key }) =>
-        source.results(key).map((result) => ({
-          createdAt: result.createdAt,
-          load: () => source.load(result),
-        })),
+        source
+          .results(key)
+          .map((result) => this.#exportable(source, result.createdAt, () => source.load(result))),
       )
       .toSorted((a, b) => b.createdAt.getTime() - a.createdAt.getTime());
   }

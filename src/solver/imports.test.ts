@@ -2,8 +2,11 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
 import type { KeySource } from '../cache/contract.ts';
+import { exportCache } from '../cache/export.ts';
 import { lazyKeySource } from '../cache/imported.ts';
 import type { Edge } from '../llb/graph.ts';
+import { recordDigest } from '../cache/record.ts';
+import { digestOf } from '../cache/test_snapshots.ts';
 import { Steps, type StepOptions } from './test_graph.ts';
 
 let there: Steps;
@@ -181,5 +184,31 @@ describe('several caches', () => {
         await fresh.close();
       }
     }
+  });
+});
+
+describe('a merge whose layers are elsewhere', () => {
+  const linked = (steps: Steps): Edge =>
+    steps.step('last', [steps.step('merge', [steps.step('base'), steps.step('copy')], { merge: true })]);
+  /** Whether the merge has layers in an export. */
+  async function isExported(imports: KeySource[]): Promise<boolean> {
+    const session = here.session({ imports });
+    const edge = linked(here);
+    await session.result(edge);
+    const { config } = await exportCache(
+      [await session.exportNode(edge)],
+      { ...here.snapshots, isHere: () => false },
+      { mode: 'max', compression: { type: 'gzip' } },
+    );
+    const record = config.records?.find(({ digest }) => digest === recordDigest(digestOf('merge'), 0));
+    return record?.layers !== undefined;
+  }
+
+  test('is exported without them when it was made here', async () => {
+    assert.equal(await isExported([]), false);
+  });
+
+  test('is exported with them when a cache had them', async () => {
+    assert.equal(await isExported([(await there.exported(linked(there), 'max'))(here)]), true);
   });
 });

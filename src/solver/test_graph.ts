@@ -38,6 +38,7 @@ export interface StepOptions {
   acquire?: () => Promise<() => void>;
   /** A path that the content lacks. */
   missing?: string;
+  merge?: boolean;
 }
 
 /** A cache map of the golden data. */
@@ -78,7 +79,7 @@ export class Steps {
     );
     const vertex: Vertex = {
       digest,
-      op: create(OpSchema),
+      op: create(OpSchema, options.merge === true ? { op: { case: 'merge', value: {} } } : {}),
       metadata: create(OpMetadataSchema, { ignoreCache: options.ignoreCache ?? false }),
       inputs,
       name,
