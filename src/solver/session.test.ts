@@ -484,12 +484,36 @@ describe('decisions', () => {
     });
   });
 
+  test('say nothing of changes where there was nothing before', async () => {
+    const session = steps.session();
+    await session.result(steps.step('make', [steps.step('base')]));
+    assert.deepEqual(
+      session.decisions.map(({ vertex, reason }) => [vertex.name, reason]),
+      [
+        ['base', 'not in the local store, and caches hold no sources'],
+        ['make', 'no such step is cached: it is new, or its definition or an option of it has changed'],
+      ],
+    );
+  });
+
+  test('say that a step is known after another one', async () => {
+    await steps.build(steps.step('b', [steps.step('a', [steps.step('base')])]));
+    await steps.build(steps.step('c', [steps.step('base')]));
+    const session = steps.session();
+    await session.result(steps.step('b', [steps.step('c', [steps.step('base')])]));
+    const moved = session.decisions.find(({ vertex }) => vertex.name === 'b');
+    assert.equal(moved?.reason, 'known only after another step than c');
+  });
+
   test('say which step is new', async () => {
     await steps.build(simple());
     const session = steps.session();
     await session.result(simple('v1', 'make all'));
     const make = session.decisions.find(({ vertex }) => vertex.name === 'make all');
-    assert.equal(make?.reason, 'the step itself is new: its definition or an option of it has changed');
+    assert.equal(
+      make?.reason,
+      'no such step is cached: it is new, or its definition or an option of it has changed',
+    );
     const copy = session.decisions.find(({ vertex }) => vertex.name === 'copy');
     assert.deepEqual([copy?.status, copy?.cache, copy?.reason], ['hit', 'local', 'content of context']);
   });
