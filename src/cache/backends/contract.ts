@@ -3,10 +3,11 @@
  * and records. One file for each, found by `create.ts`; docs/backends describes them to users.
  */
 import type { BlobProvider, Descriptor, Digest } from '../../content/contract.ts';
+import { CairnError } from '../../errors/error.ts';
 import type { RegistryClient } from '../../registry/contract.ts';
 import type { CacheManifest, ExportedCache } from '../contract.ts';
 import { COMMON_PARAMETERS, commonValues, type CommonValues } from './shared_parameters.ts';
-import { checkParameters, type ParameterTable, type Side, type Values } from './parameters.ts';
+import { checkParameters, FLAGS, type ParameterTable, type Side, type Values } from './parameters.ts';
 
 export type { Side } from './parameters.ts';
 
@@ -183,12 +184,15 @@ export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<
       const options = { type: spec.type, side, lenient };
       const values = checkParameters(parameters, attrs, options);
       const own = values as unknown as Values<P>;
-      const common = commonValues(
-        values as Partial<Values<typeof COMMON_PARAMETERS>>,
-        side,
-        spec.defaultTimeout?.[side],
-      );
-      spec.check?.(own, side, common, env);
+      const common = ofEntry(options, () => {
+        const checked = commonValues(
+          values as Partial<Values<typeof COMMON_PARAMETERS>>,
+          side,
+          spec.defaultTimeout?.[side],
+        );
+        spec.check?.(own, side, checked, env);
+        return checked;
+      });
       const name = `${spec.type}:${spec.target(own, side, env ?? {})}`;
       return {
         type: spec.type,
@@ -204,4 +208,16 @@ export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<
       };
     },
   };
+}
+
+/** What is wrong with values together, or found by others, says which entry they belong to. */
+function ofEntry<T>({ type, side }: { type: string; side: Side }, check: () => T): T {
+  try {
+    return check();
+  } catch (error) {
+    if (!(error instanceof CairnError) || error.hint !== undefined || error.message.includes('--cache-'))
+      throw error;
+    const { code, message } = error;
+    throw new CairnError(message, { code, hint: `see ${FLAGS[side]} type=${type}`, cause: error });
+  }
 }

@@ -122,6 +122,16 @@ describe('cacheEntry', () => {
     });
   }
 
+  for (const attrs of [{ ref: ':::' }, { ref: 'a', compression: 'gzip', 'compression-level': '10' }]) {
+    test(`says which entry ${JSON.stringify(attrs)} was in`, async () => {
+      await assert.rejects(cacheEntry({ type: 'registry', attrs }, 'to'), (error: unknown) => {
+        assert.ok(error instanceof CairnError);
+        assert.match(`${error.message} ${error.hint}`, /--cache-to type=registry/);
+        return true;
+      });
+    });
+  }
+
   test('an index is the default where Docker’s media types are wanted', async () => {
     await cacheEntry({ type: 'registry', attrs: { ref: 'a', 'oci-mediatypes': 'false' } }, 'to');
   });

@@ -99,7 +99,7 @@ export interface CheckOptions {
   lenient?: boolean;
 }
 
-const FLAGS: Record<Side, string> = { to: '--cache-to', from: '--cache-from' };
+export const FLAGS: Record<Side, string> = { to: '--cache-to', from: '--cache-from' };
 
 /**
  * Checks what an entry was given against its table.
