@@ -130,7 +130,8 @@ export class EdgeState {
         ? ({ vertex, status: 'run', reason } as const)
         : ({ vertex, status: 'hit', reason: `equal to ${by}, which ran at the same time` } as const);
       this.#context.decide(decision);
-      if (!own) this.#context.progress.cached(vertex);
+      // A source is shown as done by then: BuildKit has asked each of two equal ones for its key.
+      if (!own && this.state.inputs.length > 0) this.#context.progress.cached(vertex);
       const tree = outputs[this.index];
       if (tree?.kind !== 'host') this.#keep(keys, { snapshot: tree });
       return tree;

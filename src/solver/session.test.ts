@@ -183,6 +183,20 @@ describe('ignoreCache', () => {
 });
 
 describe('equal vertices', () => {
+  test('are shown as BuildKit shows them: both sources as done, of the others one as cached', async () => {
+    const source = (salt: string): Edge => steps.step('source', [], {}, salt);
+    const make = (salt: string): Edge => steps.step('make', [source(salt)], {}, salt);
+    await steps.build(steps.step('both', [make('one'), make('two')]));
+    const shown = new Map(steps.events.map((event) => [event.digest, `${event.name} ${event.cached}`]));
+    assert.deepEqual([...shown.values()].toSorted(), [
+      'both false',
+      'make false',
+      'make true',
+      'source false',
+      'source false',
+    ]);
+  });
+
   test('run once in a build', async () => {
     const one = steps.step('make', [steps.step('base')], { keys: ['make'] }, 'one');
     const two = steps.step('make', [steps.step('base')], { keys: ['make'] }, 'two');
