@@ -149,9 +149,9 @@ export interface ExportInput {
 export interface ExportResult {
   createdAt: Date;
   /**
-   * Of a merge that other vertices go on from: it counts only while none of its layers is elsewhere. BuildKit v0.32.2
-   * lets go of merges of its own before it exports, as it cannot look into them; what it knows from an imported cache
-   * stays.
+   * Of a merge: where other vertices go on from it, it counts only while none of its layers is elsewhere, and at the
+   * top while not all of them are. BuildKit v0.32.2 lets go of such merges of its own before it exports, as it cannot
+   * look into them; what it knows from an imported cache stays.
    */
   onlyWhenHere?: boolean;
   load(): Promise<LoadedResult | undefined>;

@@ -129,7 +129,7 @@ describe('exportCache', () => {
     assert.equal(blobs.size, 2);
   });
 
-  test('gives a merge that others go on from no layers while some of them are elsewhere', async () => {
+  test('gives merges no layers while some of them are elsewhere, at the top while all are', async () => {
     const snapshots = testSnapshots();
     const merge = (name: string, inputs: ExportInput[]): ExportNode => ({
       records: [digestOf(name)],
@@ -146,13 +146,14 @@ describe('exportCache', () => {
     const onto = (node: ExportNode): ExportInput[] => [{ node, selector: '', content: undefined }];
     const base: ExportNode = { records: [digestOf('base')], inputs: [], results: [], known: [] };
     const top = merge('second', onto(merge('first', onto(base))));
-    const withLayers = async (isHere: boolean): Promise<string[]> => {
-      const store = { ...snapshots, isHere: () => isHere };
+    const withLayers = async (here: number): Promise<string[]> => {
+      const store = { ...snapshots, layersHere: () => here };
       const { config } = await exportCache([top], store, { mode: 'max', compression });
       return (config.records ?? []).filter(({ layers }) => layers !== undefined).map(({ digest }) => digest);
     };
-    assert.deepEqual(await withLayers(false), [digestOf('second')]);
-    assert.deepEqual(new Set(await withLayers(true)), new Set([digestOf('first'), digestOf('second')]));
+    assert.deepEqual(await withLayers(0), []);
+    assert.deepEqual(await withLayers(1), [digestOf('second')]);
+    assert.deepEqual(new Set(await withLayers(2)), new Set([digestOf('first'), digestOf('second')]));
   });
 
   test('leaves out what follows a key that is random by design', async () => {

@@ -73,7 +73,8 @@ class ExportWalk {
       const loaded = await result.load();
       if (loaded === undefined) continue;
       if (loaded.snapshot === undefined || loaded.snapshot.layers.length === 0) return undefined;
-      if (result.onlyWhenHere === true && !top && !this.#snapshots.isHere(loaded.snapshot)) continue;
+      const needed = result.onlyWhenHere !== true ? 0 : top ? 1 : loaded.snapshot.layers.length;
+      if (needed > 0 && this.#snapshots.layersHere(loaded.snapshot) < needed) continue;
       const remote = await this.#remote(loaded.snapshot, depth);
       return remote && remote.descriptors.length > 0 ? remoteResult(result.createdAt, remote) : undefined;
     }

@@ -56,7 +56,7 @@ export function testSnapshots(): TestSnapshots {
     lose: (snapshot) => all.delete(snapshot.id),
     get: (id) => all.get(id),
     usable: (snapshot) => all.has(snapshot.id),
-    isHere: () => true,
+    layersHere: ({ layers }) => layers.length,
     touch() {},
     forgetProvider: unsupported,
     fetch: unsupported,

@@ -157,8 +157,8 @@ export interface SnapshotStore {
   ): Promise<void>;
   /** Reads what is only remote: afterwards each layer has its files or a blob in the content store. */
   fetch(snapshot: Snapshot, options?: { progress?: VertexProgress; signal?: AbortSignal }): Promise<void>;
-  /** True when each layer has its files or a blob in the content store: nothing has to be fetched for it. */
-  isHere(snapshot: Snapshot): boolean;
+  /** How many layers have their files or a blob in the content store: nothing has to be fetched for them. */
+  layersHere(snapshot: Snapshot): number;
   /** A blob cannot be read where fromLayers() was told: layers that are nowhere else are lost from now on. */
   forgetProvider(blob: Digest): void;
   /** True when every layer can be used: a directory, a local blob or a provider in this process. */

@@ -243,10 +243,10 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     await Promise.all(elsewhere.map(({ id }) => blobs.fetch(id, options)));
   }
 
-  isHere(snapshot: Snapshot): boolean {
-    return snapshot.layers.every(
+  layersHere(snapshot: Snapshot): number {
+    return snapshot.layers.filter(
       ({ id }) => this.#records.directories(id).length > 0 || this.#parts.blobs.isHere(id),
-    );
+    ).length;
   }
 
   forgetProvider(blob: Digest): void {

@@ -197,7 +197,7 @@ describe('a merge whose layers are elsewhere', () => {
     await session.result(edge);
     const { config } = await exportCache(
       [await session.exportNode(edge)],
-      { ...here.snapshots, isHere: () => false },
+      { ...here.snapshots, layersHere: () => 0 },
       { mode: 'max', compression: { type: 'gzip' } },
     );
     const record = config.records?.find(({ digest }) => digest === recordDigest(digestOf('merge'), 0));
