@@ -11,7 +11,7 @@ mkdirSync(join(root, 'etc'));
 mkdirSync(join(root, 'real'));
 writeFileSync(
   join(root, 'real/passwd'),
-  '# comment\nroot:x:0:0:root:/root:/bin/sh\nbob:x:1000:1001::/home/bob:/bin/sh\n',
+  'root:x:0:0:root:/root:/bin/sh\nbob:x:1000:1001::/home/bob:/bin/sh\n',
 );
 // An absolute link stays inside the root.
 symlinkSync('/real/passwd', join(root, 'etc/passwd'));
@@ -50,6 +50,15 @@ test('lookupUser takes root and numbers when there is no passwd file', () => {
   const empty = join(root, 'real');
   assert.deepEqual(lookupUser(empty, ''), { uid: 0, gid: 0, additionalGids: [] });
   assert.deepEqual(lookupUser(empty, '7'), { uid: 7, gid: 0, additionalGids: [] });
+});
+
+test('lookupUser takes comments in passwd for users of number 0, in group for comments', () => {
+  const commented = join(root, 'commented');
+  mkdirSync(join(commented, 'etc'), { recursive: true });
+  writeFileSync(join(commented, 'etc/passwd'), '# accounts\nroot:x:0:0::/root:/bin/sh\n');
+  writeFileSync(join(commented, 'etc/group'), '#g:x:5:root\nwheel:x:10:root\n');
+  assert.deepEqual(lookupUser(commented, ''), { uid: 0, gid: 0, additionalGids: [] });
+  assert.deepEqual(lookupUser(commented, 'root'), { uid: 0, gid: 0, additionalGids: [10] });
 });
 
 test('homeOf is the home directory of passwd, or the root', () => {

@@ -94,7 +94,10 @@ function id(field: string | undefined): number {
   return field !== undefined && /^[+-]?\d+$/.test(field) ? Number(field) : 0;
 }
 
-/** Lines of a passwd-like file, split; undefined: there is no such file. */
+/**
+ * Lines of a passwd-like file, split; undefined: there is no such file. `#` begins a comment in a group file only:
+ * in a passwd file such a line is a user like any other, of number 0 where it has no third field.
+ */
 function records(root: string, path: string): string[][] | undefined {
   let fd: number;
   try {
@@ -109,7 +112,7 @@ function records(root: string, path: string): string[][] | undefined {
     return readFileSync(fd, 'utf8')
       .split('\n')
       .map((line) => line.trim())
-      .filter((line) => line !== '' && !line.startsWith('#'))
+      .filter((line) => line !== '' && !(path === '/etc/group' && line.startsWith('#')))
       .map((line) => line.split(':'));
   } finally {
     closeSync(fd);
