@@ -129,6 +129,32 @@ test('local exporter copies modes, times, links and special files', async () => 
   chmodSync(join(out, 'sub'), 0o755);
 });
 
+test(
+  'a further name of a device is a device of its own in a directory, and a link with its numbers in a tar',
+  { skip: process.getuid?.() !== 0 },
+  async () => {
+    const dir = newPath();
+    mkdirSync(dir);
+    execFileSync('mknod', [join(dir, 'null'), 'c', '1', '3']);
+    linkSync(join(dir, 'null'), join(dir, 'second'));
+    const out = newPath();
+    await run('local', {}, [ref(dir)], out);
+    for (const name of ['null', 'second']) {
+      const { nlink, rdev } = lstatSync(join(out, name));
+      assert.deepEqual({ name, nlink, rdev }, { name, nlink: 1, rdev: 0x103 });
+    }
+    const tar = newPath();
+    await run('tar', {}, [ref(dir)], tar);
+    const header = readFileSync(tar).subarray(512, 1024);
+    const field = (at: number, length: number): string =>
+      header.toString('latin1', at, at + length).replace(/\0.*/, '');
+    assert.deepEqual(
+      { type: field(156, 1), link: field(157, 100), major: field(329, 8), minor: field(337, 8) },
+      { type: '1', link: 'null', major: '0000001', minor: '0000003' },
+    );
+  },
+);
+
 test('local exporter replaces what is in the way and leaves the rest, unless mode=delete', async () => {
   const out = newPath();
   const elsewhere = newPath();

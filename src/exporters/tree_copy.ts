@@ -133,7 +133,8 @@ class TreeCopier {
 
   #make(file: ExportFile, to: string): void {
     const { info, source, linkname } = file;
-    if (file.hardLink) {
+    // Of devices and pipes buildx makes every name anew.
+    if (file.hardLink && isRegular(info)) {
       linkSync(fsPath(join(this.#target, linkname)), fsPath(to));
       return;
     }

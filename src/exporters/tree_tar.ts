@@ -13,6 +13,7 @@ import {
   S_IFLNK,
   S_IFMT,
   S_IFREG,
+  type FileInfo,
 } from '../snapshots/changes/file_info.ts';
 import { displayName, fsPath } from '../snapshots/names.ts';
 import type { EntryType, TarEntry } from '../snapshots/tar/entry.ts';
@@ -51,7 +52,8 @@ export function treeTar({ trees, channel }: TreeTarArgs, context: JobContext): v
 function tarEntry({ path, source, info, linkname, hardLink }: ExportFile): TarEntry | undefined {
   const type = hardLink ? 'link' : TYPES[info.mode & S_IFMT];
   if (type === undefined) return undefined;
-  const device = type === 'char' || type === 'block' ? deviceNumbers(info.rdev) : { major: 0, minor: 0 };
+  // A further name of a device has the numbers too, as fsutil writes it.
+  const device = isDevice(info) ? deviceNumbers(info.rdev) : { major: 0, minor: 0 };
   const xattrs = source === undefined ? undefined : readXattrs(source);
   return {
     type,
@@ -68,6 +70,10 @@ function tarEntry({ path, source, info, linkname, hardLink }: ExportFile): TarEn
     devMinor: device.minor,
     xattrs: xattrs === undefined || xattrs.size === 0 ? undefined : xattrs,
   };
+}
+
+function isDevice({ mode }: FileInfo): boolean {
+  return (mode & S_IFMT) === S_IFCHR || (mode & S_IFMT) === S_IFBLK;
 }
 
 function copyContent(writer: TarWriter, { path, source, info }: ExportFile): void {
