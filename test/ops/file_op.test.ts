@@ -24,6 +24,15 @@ test('copy takes a file of a client directory, as root, with its mode and time',
   assert.deepEqual(await lines(out, "stat -c '%.9Y' a/b/g"), ['1700000000.500000000']);
 });
 
+test('a copy of the whole client directory has the time of the build: its root is not sent', async () => {
+  const before = Math.floor(Date.now() / 1000);
+  const host = fixture.host('mkdir d; touch -d @1700000000 d .');
+  const out = await fixture.run([copy('/', '/a', { dirCopyContents: true })], undefined, host);
+  const [root = '', below] = await lines(out, "stat -c '%Y' a a/d");
+  assert.ok(Number(root) >= before, `${root} is before the build`);
+  assert.equal(below, '1700000000');
+});
+
 test('copy keeps owners of a snapshot, and gives others by number and by name', async () => {
   const source = await fixture.layer(undefined, 'echo -n x > f; chown 7:8 f');
   const base = await fixture.layer(

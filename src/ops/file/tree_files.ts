@@ -62,6 +62,7 @@ export class HostFiles implements TreeFiles {
   readonly root: string;
   readonly fromClient = true;
   readonly #tree: TreeNode;
+  readonly #received = now();
 
   constructor(tree: HostTree) {
     this.root = toBinary(tree.root);
@@ -73,8 +74,8 @@ export class HostFiles implements TreeFiles {
     const info = lstatAt(this.root + path);
     if (info === undefined) return undefined;
     const own = { ...info, uid: 0, gid: 0 };
-    // The root itself is not sent: its owner and mode are the receiver's.
-    if (path === '') return { ...own, mode: HOST_ROOT_MODE };
+    // The root itself is not sent: its owner, mode and time are the receiver's.
+    if (path === '') return { ...own, mode: HOST_ROOT_MODE, ...this.#received };
     if ((info.mode & S_IFMT) !== S_IFSOCK) return own;
     return { ...own, size: 0, mode: S_IFREG | (info.mode & 0o7777) };
   }
@@ -108,6 +109,11 @@ export const NO_FILES: TreeFiles = {
   readlink: () => '',
   names: () => [],
 };
+
+function now(): Pick<FileInfo, 'mtime' | 'mtimeNs'> {
+  const milliseconds = Date.now();
+  return { mtime: Math.floor(milliseconds / 1000), mtimeNs: (milliseconds % 1000) * 1_000_000 };
+}
 
 export function lstatAt(full: string): FileInfo | undefined {
   const stats: BigIntStats | undefined = lstatSync(fsPath(full === '' ? '/' : full), {
