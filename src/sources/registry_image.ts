@@ -1,6 +1,6 @@
 /** Images of a registry as an {@link ImagePlace}; documents are kept by digest in the content store. */
 import { CairnError } from '../errors/error.ts';
-import type { ContentStore, Descriptor } from '../content/contract.ts';
+import type { ContentStore, Descriptor, Digest } from '../content/contract.ts';
 import type { Reference, RegistryClient } from '../registry/contract.ts';
 import { formatReference } from '../registry/reference.ts';
 import { detectMediaType, type ImagePlace } from './image_manifest.ts';
@@ -30,11 +30,8 @@ export function registryImage(
     async resolve(signal) {
       const { digest, tag = 'latest' } = reference;
       if (digest !== undefined) {
-        const here = content.info(digest);
-        if (here !== undefined) {
-          const bytes = await content.readAll(digest, MAX_DOCUMENT_BYTES);
-          return { mediaType: detectMediaType(bytes), digest, size: here.size };
-        }
+        const bytes = await kept(content, digest);
+        if (bytes !== undefined) return { mediaType: detectMediaType(bytes), digest, size: bytes.length };
       }
       let found: Descriptor | undefined;
       try {
@@ -49,7 +46,8 @@ export function registryImage(
     },
     async document(descriptor, signal) {
       const { digest, size } = descriptor;
-      if (content.info(digest) !== undefined) return content.readAll(digest, MAX_DOCUMENT_BYTES);
+      const here = await kept(content, digest);
+      if (here !== undefined) return here;
       if (descriptor.mediaType.includes('manifest') || descriptor.mediaType.includes('index')) {
         const { bytes } = await repository.manifest(digest, { signal });
         await content.ingest(bytes, { digest, size }, { signal });
@@ -59,4 +57,15 @@ export function registryImage(
       return content.readAll(digest, MAX_DOCUMENT_BYTES);
     },
   };
+}
+
+/** What the store has of a document; undefined: nothing, or another process is just collecting it. */
+async function kept(content: ContentStore, digest: Digest): Promise<Uint8Array | undefined> {
+  if (content.info(digest) === undefined) return undefined;
+  try {
+    return await content.readAll(digest, MAX_DOCUMENT_BYTES);
+  } catch (error) {
+    if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
 }

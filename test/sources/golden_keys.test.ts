@@ -4,9 +4,13 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { fromBinary } from '@bufbuild/protobuf';
+import type { Digest } from '../../src/content/contract.ts';
+import { digestOf } from '../../src/content/digest.ts';
 import { OpSchema } from '../../src/llb/gen/ops_pb.js';
 import { sourceCacheMap } from '../../src/ops/source.ts';
+import { parseNamed } from '../../src/registry/reference.ts';
 import type { SourceKey } from '../../src/sources/contract.ts';
+import { registryImage } from '../../src/sources/registry_image.ts';
 import { startBaseImageRegistry } from '../servers/base_images.ts';
 import type { RegistryServer } from '../servers/docker_registry.ts';
 import { startFaultProxy, type FaultProxy } from '../servers/fault_proxy.ts';
@@ -104,6 +108,31 @@ test('a digest that is known is not asked for again, a tag once a build', async 
   assert.equal(proxy.requests.length, start);
   await parts.build().resolveImage('busybox', {}, parts.context);
   assert.equal(proxy.requests.length, start + 1);
+});
+
+test('a document that another process collects while it is looked up is fetched again', async () => {
+  const { content } = parts.services;
+  // What `cairn prune` or the end of another build may do at any moment.
+  let collections = 0;
+  const collecting = new Proxy(content, {
+    get(target, name) {
+      if (name === 'info') {
+        return (digest: Digest) => {
+          const info = target.info(digest);
+          if (info !== undefined) collections++;
+          target.delete(digest);
+          return info;
+        };
+      }
+      const member: unknown = Reflect.get(target, name, target);
+      return typeof member === 'function' ? member.bind(target) : member;
+    },
+  });
+  const place = registryImage(parseNamed('busybox'), parts.services.registry, collecting);
+  const descriptor = await place.resolve(parts.context.signal);
+  const bytes = await place.document(descriptor, parts.context.signal);
+  assert.equal(digestOf(bytes), descriptor.digest);
+  assert.equal(collections, 1);
 });
 
 test('resolveImage says in BuildKit words what is missing', async () => {
