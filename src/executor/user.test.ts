@@ -46,6 +46,18 @@ test('lookupUser throws NOT_FOUND when a name is unknown', () => {
   });
 });
 
+test('lookupUser takes numbers above 2³¹-1 in pairs only, and none above 2³²-1', () => {
+  assert.deepEqual(lookupUser(root, '4294967295:3000000000'), {
+    uid: 4294967295,
+    gid: 3000000000,
+    additionalGids: [],
+  });
+  const message = 'uids and gids must be in range 0-2147483647';
+  for (const spec of ['2147483648', '-5', '99999999999:1', '1:4294967296', 'bob:2147483648']) {
+    assert.throws(() => lookupUser(root, spec), { code: 'NOT_FOUND', message }, spec);
+  }
+});
+
 test('lookupUser takes root and numbers when there is no passwd file', () => {
   const empty = join(root, 'real');
   assert.deepEqual(lookupUser(empty, ''), { uid: 0, gid: 0, additionalGids: [] });

@@ -16,6 +16,8 @@ export interface ExecUser {
 /** Of /etc/passwd and /etc/group, in bytes. */
 const MAX_FILE_BYTES = 10 << 20;
 const MAX_ID = 0x7fffffff;
+/** Of two numbers, which are taken without looking them up. */
+const MAX_PLAIN_ID = 0xffffffff;
 
 /**
  * Looks up `user[:group]`, each by name or number, in the tree at `root`; empty is root with root's groups.
@@ -25,7 +27,8 @@ const MAX_ID = 0x7fffffff;
 export function lookupUser(root: string, spec: string): ExecUser {
   const [, uid, gid] = /^(root|\d+):(root|\d+)$/.exec(spec) ?? [];
   if (uid !== undefined && gid !== undefined) {
-    return { uid: plainId(uid), gid: plainId(gid), additionalGids: [] };
+    const pair = { uid: plainId(uid), gid: plainId(gid), additionalGids: [] };
+    if (pair.uid <= MAX_PLAIN_ID && pair.gid <= MAX_PLAIN_ID) return pair;
   }
   try {
     return execUser(spec === '' ? '0' : spec, records(root, '/etc/passwd'), records(root, '/etc/group'));
@@ -42,9 +45,7 @@ export function homeOf(root: string, uid: number): string {
 }
 
 function plainId(text: string): number {
-  const id = text === 'root' ? 0 : Number(text);
-  if (id > 0xffffffff) throw notFound(`strconv.ParseUint: parsing "${text}": value out of range`);
-  return id;
+  return text === 'root' ? 0 : Number(text);
 }
 
 function execUser(spec: string, passwd: string[][] | undefined, group: string[][] | undefined): ExecUser {

@@ -151,7 +151,8 @@ const CASES: BadInput[] = [
   {
     what: 'a user that is not there',
     dockerfile: 'FROM busybox\nUSER nobody-here\nRUN true\n',
-    error: /unable to find user nobody-here: no matching entries in passwd file$/,
+    error:
+      /: process "\/bin\/sh -c true" did not complete successfully: unable to find user nobody-here: no matching entries in passwd file$/,
     line: 3,
   },
   {

@@ -2,6 +2,7 @@
 import { fullDiskHint } from '../../store/failure.ts';
 import { randomBytes } from 'node:crypto';
 import { CairnError, messageOf } from '../../errors/error.ts';
+import { goQuote } from '../../errors/go_quote.ts';
 import { ExitError } from '../../executor/exit_error.ts';
 import type { ExecSpec } from '../../executor/contract.ts';
 import type { Vertex } from '../../llb/graph.ts';
@@ -112,10 +113,19 @@ async function execute(
   const executor = await services.executor();
   try {
     await executor.run(spec, { output: (stream, data) => masks[stream].write(data), signal });
+  } catch (error) {
+    throw ofProcess(spec.args, error);
   } finally {
     masks[1].end();
     masks[2].end();
   }
+}
+
+/** BuildKit names the process in whatever kept it from running, such as a user that is not there. */
+function ofProcess(args: readonly string[], error: unknown): unknown {
+  if (error instanceof ExitError || !(error instanceof CairnError) || error.code === 'CANCELED') return error;
+  const message = `process ${goQuote(args.join(' '))} did not complete successfully: ${error.message}`;
+  return new CairnError(message, { code: error.code, hint: error.hint, cause: error });
 }
 
 async function commit(outputs: Outputs): Promise<(Tree | undefined)[]> {

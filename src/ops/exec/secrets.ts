@@ -67,7 +67,7 @@ export async function agentSocket(
   const id = options?.ID === undefined || options.ID === '' ? 'default' : options.ID;
   const socket = await source.sshSocket(id);
   if (socket === undefined && options?.optional !== true) {
-    throw new CairnError(`no SSH key "${id}" forwarded from the client`, {
+    throw new CairnError(`unset ssh forward key ${id}`, {
       code: 'NOT_FOUND',
       hint: `Give one with --ssh ${id}, or --ssh ${id}=PATH for a key file or an agent's socket.`,
     });
