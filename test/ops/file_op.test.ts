@@ -136,6 +136,16 @@ test('copy keeps hard links, symlinks, holes, devices and attributes', async () 
   ]);
 });
 
+test('copy makes character devices of block devices, as BuildKit does', async () => {
+  const source = await fixture.layer(undefined, 'mkdir d; mknod d/b b 7 3; mknod d/c c 1 3; mkfifo d/p');
+  const out = await fixture.run([copy('/d', '/x')], undefined, source);
+  assert.deepEqual(await lines(out, "stat -c '%n %F %t:%T' x/b x/c x/p"), [
+    'x/b character special file 7:3',
+    'x/c character special file 1:3',
+    'x/p fifo 0:0',
+  ]);
+});
+
 test('copy follows links of source and target inside their trees only', async () => {
   const source = await fixture.layer(
     undefined,

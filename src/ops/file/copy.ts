@@ -190,8 +190,10 @@ export class Copier {
         break;
       }
       default: {
-        // Of a socket only an empty file can be kept.
-        const mode = (info.mode & S_IFMT) === S_IFSOCK ? (info.mode & 0o7777) | S_IFREG : info.mode;
+        // BuildKit takes the bits of a socket off the mode of every special file: of a socket an empty file is
+        // kept, and a block device becomes a character device.
+        const mode =
+          (info.mode & S_IFMT) === S_IFSOCK ? (info.mode & 0o7777) | S_IFREG : info.mode & ~S_IFSOCK;
         doing('failed to create device', () => into.special(target, mode, info.rdev));
       }
     }
