@@ -58,6 +58,8 @@ export class Copier {
   readonly #exclude: PatternMatcher | undefined;
   readonly #links = new Map<string, string>();
   readonly #parents: Parent[] = [];
+  /** Files that are made in a directory change its time, and some are made late. */
+  readonly #directoryTimes: (() => void)[] = [];
 
   /** @throws CairnError USAGE for malformed patterns */
   constructor(files: TreeFiles, target: TargetFiles, options: CopyOptions) {
@@ -74,6 +76,8 @@ export class Copier {
    */
   copy(source: string, target: string): void {
     this.#copy(source, '', target, false, { include: undefined, exclude: undefined }, false);
+    this.#target.settle();
+    for (const setTime of this.#directoryTimes.splice(0)) setTime();
   }
 
   /**
@@ -111,7 +115,7 @@ export class Copier {
     const into = this.#into(fresh);
     // A directory that was there keeps its owner and mode, and gets the source's time.
     if (overwrite ? verdict.included : created) this.#metadata(source, info, into, target);
-    else if (!overwrite && there !== undefined) into.setTime(target, this.#time(info));
+    else if (!overwrite && there !== undefined) this.#setDirectoryTime(into, target, this.#time(info));
   }
 
   #into(fresh: boolean): TargetFiles {
@@ -214,9 +218,14 @@ export class Copier {
     doing('failed to copy file info', () => {
       into.setOwner(target, metadata);
       if ((info.mode & S_IFMT) !== S_IFLNK) into.setMode(target, metadata.mode);
-      into.setTime(target, metadata.time);
+      if (isDirectory(info)) this.#setDirectoryTime(into, target, metadata.time);
+      else into.setTime(target, metadata.time);
     });
     into.copyXattrs(this.#source(source, info), target);
+  }
+
+  #setDirectoryTime(into: TargetFiles, target: string, time: bigint): void {
+    this.#directoryTimes.push(() => doing('failed to copy file info', () => into.setTime(target, time)));
   }
 
   #metadataOf(info: FileInfo): Metadata {

@@ -2,8 +2,6 @@
 import {
   chmodSync,
   closeSync,
-  fchmodSync,
-  fchownSync,
   linkSync,
   mkdirSync,
   openSync,
@@ -12,54 +10,50 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
-import {
-  deviceNumbers,
-  futimesNs,
-  hasXattrs,
-  lchown,
-  lgetxattr,
-  llistxattr,
-  lsetxattr,
-  lutimesNs,
-  mknod,
-} from '../../platform/syscalls_files.ts';
-import { copyRegular } from '../../snapshots/apply/copy_file.ts';
+import { deviceNumbers, lchown, lutimesNs, mknod } from '../../platform/syscalls_files.ts';
 import { fsPath } from '../../snapshots/names.ts';
-import { doing } from './failure.ts';
 import type { Owner } from './owner.ts';
+import { copyXattrs, writeRegular } from './regular_file.ts';
+import type { SharedCopies } from './shared_copies.ts';
 import type { Metadata, SourceFile, TargetFiles } from './target.ts';
 import { MountedFiles } from './tree_files.ts';
-import { isCopiedXattr } from './xattr_names.ts';
+
+export interface FreshFiles {
+  /**
+   * Of an overlay, the directory that takes what is new, a binary string. A directory that was made through the
+   * mount is there as a whole; overlayfs itself makes a file twice, in its work directory and by renaming.
+   */
+  upper?: string | undefined;
+  /** Copies regular files together with other threads, which see neither the mount nor another's. */
+  copies?: SharedCopies | undefined;
+}
 
 export class DiskTarget extends MountedFiles implements TargetFiles {
   readonly fresh: TargetFiles;
+  readonly #copies: SharedCopies | undefined;
 
   /**
-   * Both as binary strings. `upper`: of an overlay, the directory that takes what is new. A directory that was made
-   * through the mount is there as a whole; overlayfs itself makes a file twice, in its work directory and by
-   * renaming.
+   * @param root a binary string
+   * @param fresh where and how files are made that go into new directories of this tree
    */
-  constructor(root: string, upper?: string) {
+  constructor(root: string, fresh: FreshFiles = {}) {
     super(root);
-    this.fresh = upper === undefined ? this : new DiskTarget(upper);
+    const { upper, copies } = fresh;
+    this.#copies = copies;
+    this.fresh =
+      copies !== undefined
+        ? new FreshTarget(upper ?? root, copies)
+        : upper === undefined
+          ? this
+          : new DiskTarget(upper);
   }
 
   mkdir(path: string, mode: number): void {
     mkdirSync(this.#path(path), mode);
   }
 
-  /** Content and metadata while both files are open: no path is looked up again. */
-  regular(path: string, source: SourceFile, { uid, gid, mode, time }: Metadata): void {
-    let attributes = false;
-    const finish = (target: number, opened: number): void =>
-      doing('failed to copy file info', () => {
-        fchownSync(target, uid, gid);
-        fchmodSync(target, mode);
-        attributes = hasXattrs(opened);
-        futimesNs(target, time, time);
-      });
-    doing('failed to copy files', () => copyRegular(source.path, source.info, this.root + path, finish));
-    if (attributes) this.copyXattrs(source, path);
+  regular(path: string, source: SourceFile, metadata: Metadata): void {
+    writeRegular(source, this.root + path, metadata);
   }
 
   empty(path: string): void {
@@ -106,16 +100,11 @@ export class DiskTarget extends MountedFiles implements TargetFiles {
   }
 
   copyXattrs(source: SourceFile, path: string): void {
-    const from = fsPath(source.path);
-    try {
-      for (const name of llistxattr(from)) {
-        if (!isCopiedXattr(name, source)) continue;
-        const value = lgetxattr(from, name);
-        if (value !== undefined) lsetxattr(this.#path(path), name, value);
-      }
-    } catch {
-      // BuildKit logs it and goes on.
-    }
+    copyXattrs(source, this.root + path);
+  }
+
+  settle(): void {
+    this.#copies?.settle();
   }
 
   directory(path: string): string {
@@ -124,5 +113,21 @@ export class DiskTarget extends MountedFiles implements TargetFiles {
 
   #path(path: string): string | Buffer {
     return fsPath(this.root + path);
+  }
+}
+
+/** New directories, whose files may be copied later than they are asked for. */
+class FreshTarget extends DiskTarget {
+  readonly #copies: SharedCopies;
+
+  constructor(root: string, copies: SharedCopies) {
+    super(root);
+    this.#copies = copies;
+  }
+
+  override regular(path: string, source: SourceFile, metadata: Metadata): void {
+    // Other threads have no mount of a snapshot's files; what has a second name must be there when that is made.
+    if (!source.fromClient || source.info.nlink > 1) super.regular(path, source, metadata);
+    else this.#copies.add({ source, to: this.root + path, metadata });
   }
 }

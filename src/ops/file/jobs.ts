@@ -3,9 +3,11 @@ import type { JobContext, JobMap } from '../../platform/contract.ts';
 import type { MountSpec } from '../../snapshots/contract.ts';
 import { withMount } from '../../snapshots/mounts.ts';
 import { toBinary } from '../../snapshots/names.ts';
+import { copyBatch } from './copy_batch.ts';
 import { DiskTarget } from './disk_target.ts';
 import { asFailure } from './failure.ts';
 import { fileLayer } from './layer_job.ts';
+import { SharedCopies } from './shared_copies.ts';
 import { runAction, withTree, type FileStep, type Opened, type TreeSpec } from './steps.ts';
 import type { TreeFiles } from './tree_files.ts';
 
@@ -16,17 +18,21 @@ export interface FileStepsArgs {
   mountParent: string;
 }
 
-async function runSteps(
-  { target, steps, mountParent }: FileStepsArgs,
-  { signal }: JobContext,
-): Promise<void> {
+/** Posts a CopyBatch for each number of files that another thread may copy. */
+async function runSteps({ target, steps, mountParent }: FileStepsArgs, context: JobContext): Promise<void> {
+  const { signal } = context;
   const opened: Opened = new Map();
-  const upper = target.kind === 'overlay' ? target.upper : undefined;
+  const upper = target.kind === 'overlay' && target.upper !== undefined ? toBinary(target.upper) : undefined;
+  const copies = new SharedCopies((batch) => context.post(batch), signal);
   await withMount(
     target,
     async (root) => {
-      const files = new DiskTarget(toBinary(root), upper === undefined ? undefined : toBinary(upper));
-      for (const step of steps) await runStep(step, files, opened, mountParent, signal);
+      const files = new DiskTarget(toBinary(root), { upper, copies });
+      try {
+        for (const step of steps) await runStep(step, files, opened, mountParent, signal);
+      } finally {
+        copies.abandon();
+      }
     },
     mountParent,
   );
@@ -54,4 +60,8 @@ async function runStep(
   );
 }
 
-export const fileJobs = { 'ops.fileSteps': runSteps, 'ops.fileLayer': fileLayer } satisfies JobMap;
+export const fileJobs = {
+  'ops.fileSteps': runSteps,
+  'ops.copyBatch': copyBatch,
+  'ops.fileLayer': fileLayer,
+} satisfies JobMap;

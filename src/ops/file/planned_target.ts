@@ -191,6 +191,8 @@ export class PlannedTarget implements TargetFiles {
     }
   }
 
+  settle(): void {}
+
   directory(): string {
     throw new NeedsDisk('an archive to unpack');
   }

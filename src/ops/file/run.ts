@@ -12,6 +12,7 @@ import { mountParentOf } from '../../snapshots/mount_parent.ts';
 import type { OpContext } from '../contract.ts';
 import { toSnapshot } from '../merge.ts';
 import type { OpServices } from '../services.ts';
+import { failBatch, type CopyBatch } from './copy_batch.ts';
 import type { FileStepsArgs } from './jobs.ts';
 import type { FileLayerArgs } from './layer_job.ts';
 import { needsDisk } from './needs_disk.ts';
@@ -202,12 +203,22 @@ class ActionGraph {
     const active: ActiveSnapshot = await snapshots.prepare(parent, this.#meta(), progress);
     try {
       const args: FileStepsArgs = { target: active.mount, steps, mountParent: mountParentOf(store) };
-      await pool.run<FileStepsArgs, void>('ops.fileSteps', args, { signal });
+      await pool.run<FileStepsArgs, void>('ops.fileSteps', args, {
+        signal,
+        onMessage: (batch) => this.#shareCopies(batch as CopyBatch),
+      });
     } catch (error) {
       await active.discard();
       throw error;
     }
     return active.commit();
+  }
+
+  /** Has a thread that is free, or none, copy a number of files for the job that offers them. */
+  #shareCopies(batch: CopyBatch): void {
+    const { pool } = this.#services;
+    const { signal } = this.#context;
+    pool.run<CopyBatch, void>('ops.copyBatch', batch, { signal }).catch(() => failBatch(batch));
   }
 
   #meta(): SnapshotMeta {

@@ -38,7 +38,7 @@ export interface TargetFiles extends TreeFiles {
    */
   readonly fresh: TargetFiles;
   mkdir(path: string, mode: number): void;
-  /** A copy of a regular file with content; its extended attributes too. */
+  /** A copy of a regular file with content; its extended attributes too. It is there once settle() has returned. */
   regular(path: string, source: SourceFile, metadata: Metadata): void;
   /** A new file without content. */
   empty(path: string): void;
@@ -59,6 +59,8 @@ export interface TargetFiles extends TreeFiles {
   setTime(path: string, time: bigint): void;
   /** What the target cannot hold is left out. */
   copyXattrs(source: SourceFile, path: string): void;
+  /** All regular() files are there then. @throws what copying them throws */
+  settle(): void;
   /** The full path of a directory, for who writes into it with system calls. */
   directory(path: string): string;
 }

@@ -1,5 +1,5 @@
 /** Copies one file with all of its metadata, sharing blocks where the file system can. */
-import { closeSync, constants, fchmodSync, ftruncateSync, openSync, symlinkSync } from 'node:fs';
+import { closeSync, constants, ftruncateSync, openSync, symlinkSync } from 'node:fs';
 import { copyFileRange, mknod, reflink, seekData, seekHole } from '../../platform/syscalls_files.ts';
 import { chmodSync } from 'node:fs';
 import { deviceNumbers } from '../../platform/syscalls_files.ts';
@@ -14,6 +14,8 @@ const COPY_BYTES = 1 << 20;
 const SMALL_BYTES = 64 * 1024;
 /** Of the calling thread; nothing waits between its filling and its writing. */
 let buffer: Buffer | undefined;
+
+type FileExtent = Pick<FileInfo, 'size' | 'allocated'>;
 
 /** `to` must not exist. Not for directories and sockets. */
 export function copyFile(from: string, info: FileInfo, to: string): void {
@@ -32,13 +34,13 @@ export function copyFile(from: string, info: FileInfo, to: string): void {
 
 /**
  * Makes `to` with the content of `from`, holes and shared blocks kept.
- * @param finish what is to be done with the open file; default: its mode is set to the source's
+ * @param finish what is to be done with both files while they are open; the mode is 0600 before
  */
 export function copyRegular(
   from: string,
-  info: FileInfo,
+  info: FileExtent,
   to: string,
-  finish = (target: number, _source: number): void => fchmodSync(target, info.mode & 0o777),
+  finish: (target: number, source: number) => void = () => {},
 ): void {
   const source = openSync(fsPath(from), O_RDONLY | O_NOFOLLOW);
   try {
@@ -54,13 +56,13 @@ export function copyRegular(
   }
 }
 
-function copyContent(source: number, target: number, info: FileInfo): void {
+function copyContent(source: number, target: number, info: FileExtent): void {
   if (info.size === 0) return;
   if (info.size <= SMALL_BYTES && info.allocated >= info.size) copyBytes(source, target, 0, info.size);
   else if (!reflink(target, source)) copyData(source, target, info);
 }
 
-function copyData(source: number, target: number, info: FileInfo): void {
+function copyData(source: number, target: number, info: FileExtent): void {
   if (info.allocated < info.size) {
     ftruncateSync(target, info.size);
     let at = seekData(source, 0);
