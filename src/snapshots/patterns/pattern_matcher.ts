@@ -81,6 +81,8 @@ export class PatternMatcher {
     path: string,
     parent: MatchInfo | undefined,
   ): { matched: boolean; info: MatchInfo } {
+    // Below a match everything matches, where there are no exceptions: most files of a tree need no look at patterns.
+    if (!this.exclusions && parent?.includes(true) === true) return { matched: true, info: parent };
     let matched = false;
     const known = parent !== undefined && parent.length > 0;
     const info: boolean[] = Array.from({ length: this.patterns.length }, () => false);
