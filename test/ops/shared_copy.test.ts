@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, test } from 'node:test';
-import { copyBatch, makeBatch, waitForBatch, withdrawBatch } from '../../src/ops/file/copy_batch.ts';
+import { copyBatch, waitForBatch, withdrawBatch, type CopyBatch } from '../../src/ops/file/copy_batch.ts';
 import { SharedCopies } from '../../src/ops/file/shared_copies.ts';
 import { lstat } from '../../src/snapshots/changes/file_info.ts';
 import { copy, openFixture } from './fixture.ts';
@@ -43,7 +43,7 @@ test('a file that another thread cannot copy fails the copy, in the words of who
 
 test('what nobody takes is copied at the end, what failed elsewhere again', () => {
   const host = fixture.host('mkdir from to; for f in $(seq 1100); do echo $f > from/f$f; done');
-  const offered: Parameters<typeof copyBatch>[0][] = [];
+  const offered: CopyBatch[] = [];
   const copies = new SharedCopies((batch) => offered.push(batch), { aborted: false });
   const metadata = { uid: 0, gid: 0, mode: 0o640, time: 1_500_000_000n * 1_000_000_000n };
   for (let i = 1; i <= 1100; i++) {
@@ -76,7 +76,7 @@ test('an abandoned copy copies nothing more', () => {
     const metadata = { uid: 0, gid: 0, mode: 0o600, time: 0n };
     return { source: { path, info, fromClient: true }, to: `${host.root}/to/f${i + 1}`, metadata };
   });
-  let offered: ReturnType<typeof makeBatch> | undefined;
+  let offered: CopyBatch | undefined;
   const copies = new SharedCopies((batch) => (offered = batch), { aborted: false });
   for (const file of files) copies.add(file);
   copies.abandon();

@@ -17,6 +17,7 @@ import { withDefaults, type BuildFlags } from './flags.ts';
 import { prepareBuild, type PreparedBuild } from './request.ts';
 import { callMetadata, printCall } from './call_output.ts';
 import { writeCacheReport } from './cache_report.ts';
+import { standardInput } from './stdin.ts';
 
 const NO_OUTPUT =
   'WARNING: No output specified. Build result will only remain in the build cache. ' +
@@ -45,7 +46,7 @@ export async function runBuild(
   try {
     prepared = await prepareBuild({
       ...asked,
-      stdin: process.stdin as AsyncIterable<Buffer>,
+      stdin: standardInput,
       begin: () => (prefix = 'failed to build: '),
     });
   } catch (error) {

@@ -1,6 +1,11 @@
 /** Standard input as a Dockerfile or as an archive of the context. */
 import { CairnError } from '../../errors/error.ts';
 
+/** process.stdin, but made at its first use: its streams take as long to load as half of the HTTP client. */
+export const standardInput: AsyncIterable<Buffer> = {
+  [Symbol.asyncIterator]: () => (process.stdin as AsyncIterable<Buffer>)[Symbol.asyncIterator](),
+};
+
 /** A Dockerfile is held in memory; an archive, which is not, may have any size. */
 const MAX_DOCKERFILE_BYTES = 16 * 1024 ** 2;
 

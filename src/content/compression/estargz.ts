@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { gzip as gzipMember } from 'node:zlib';
+import { gzip as gzipMember, type ZlibOptions } from 'node:zlib';
 import { CairnError } from '../../errors/error.ts';
 import type { Digest } from '../contract.ts';
 import { Digester } from '../digest.ts';
@@ -8,7 +8,7 @@ import { GZIP_DEFAULT_LEVEL } from './gzip.ts';
 import { jobsInFlight, mapOrdered } from './parallel.ts';
 import { TAR_BLOCK_BYTES, TarHeaders } from './tar_headers.ts';
 
-const compress = promisify(gzipMember);
+const compress = (bytes: Uint8Array, options: ZlibOptions) => promisify(gzipMember)(bytes, options);
 
 /** Bytes of one chunk of a file; larger files have several (the format's default). */
 const CHUNK_BYTES = 4 * 1024 * 1024;

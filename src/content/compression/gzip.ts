@@ -1,11 +1,11 @@
 import { promisify } from 'node:util';
-import { constants, crc32, deflateRaw, zstdCompress } from 'node:zlib';
+import { constants, crc32, deflateRaw, zstdCompress, type ZlibOptions, type ZstdOptions } from 'node:zlib';
 import { blocksOf } from './blocks.ts';
 import { entropyOf } from './entropy.ts';
 import { jobsInFlight, mapOrdered } from './parallel.ts';
 
-const deflate = promisify(deflateRaw);
-const zstd = promisify(zstdCompress);
+const deflate = (block: Uint8Array, options: ZlibOptions) => promisify(deflateRaw)(block, options);
+const zstd = (block: Uint8Array, options: ZstdOptions) => promisify(zstdCompress)(block, options);
 
 /**
  * zlib's level when the user names none. Level 6, zlib's own default, is a third slower for two or three

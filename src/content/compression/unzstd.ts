@@ -1,10 +1,10 @@
 import { promisify } from 'node:util';
-import { createZstdDecompress, zstdDecompress } from 'node:zlib';
+import { createZstdDecompress, zstdDecompress, type ZstdOptions } from 'node:zlib';
 import { damaged, OUTPUT_CHUNK_BYTES, through } from './decoder.ts';
 import { jobsInFlight } from './parallel.ts';
 import { zstdFrames, type FramePiece } from './zstd_frames.ts';
 
-const decodeFrame = promisify(zstdDecompress);
+const decodeFrame = (frame: Uint8Array, options: ZstdOptions) => promisify(zstdDecompress)(frame, options);
 
 /** A frame up to this size, compressed and not, is decoded in one job beside others; larger ones are streamed. */
 const ONE_SHOT_MAX_BYTES = 8 * 1024 * 1024;

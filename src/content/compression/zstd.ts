@@ -1,9 +1,9 @@
 import { promisify } from 'node:util';
-import { constants, zstdCompress } from 'node:zlib';
+import { constants, zstdCompress, type ZstdOptions } from 'node:zlib';
 import { blocksOf } from './blocks.ts';
 import { jobsInFlight, mapOrdered } from './parallel.ts';
 
-const compress = promisify(zstdCompress);
+const compress = (bytes: Uint8Array, options: ZstdOptions) => promisify(zstdCompress)(bytes, options);
 
 export const ZSTD_DEFAULT_LEVEL = 3;
 
