@@ -4,6 +4,7 @@ import type { Digest } from '../../content/contract.ts';
 import { digestOf } from '../../llb/digest.ts';
 import type { HostTree } from '../contract.ts';
 import { toBinary, fsPath } from '../names.ts';
+import { finish, hashHeader } from './file_header.ts';
 import { isGone } from './host_filter.ts';
 import { OWN_NAME, type HostMemory } from './host_memory.ts';
 import { walkHost } from './host_walk.ts';
@@ -22,6 +23,21 @@ export interface UnknownFile {
  * digest of nothing.
  */
 const ROOT_HEADER = digestOf('');
+
+/** Where nothing at all is sent, BuildKit hashes the root of the layer that it has made for the files. */
+const EMPTY_ROOT_HEADER = finish(
+  hashHeader({
+    type: 'dir',
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    size: 0,
+    link: '',
+    major: 0,
+    minor: 0,
+    xattrs: [],
+  }),
+);
 
 export class HostReader implements TreeReader {
   readonly index: TreeIndex;
@@ -43,7 +59,7 @@ export class HostReader implements TreeReader {
   }
 
   digest(path: string, node: TreeNode): Digest | undefined {
-    if (path === '') return ROOT_HEADER;
+    if (path === '') return node.children?.size === 0 ? EMPTY_ROOT_HEADER : ROOT_HEADER;
     const computed = this.#computed.get(path);
     if (computed !== undefined) return computed;
     let stats: BigIntStats;

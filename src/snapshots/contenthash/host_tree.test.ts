@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, utimesSync, wri
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
+import { digestOf } from '../../llb/digest.ts';
 import type { JobPool } from '../../platform/contract.ts';
 import { openStore } from '../../store/open.ts';
 import type { HostTree } from '../contract.ts';
@@ -96,6 +97,23 @@ test('checksums of a host tree follow content and mode, not owner, mtime or plac
   assert.equal(await digest(first, '/d'), before);
   assert.notEqual(await digest(first, '/'), await digest(second, '/'));
   await assert.rejects(digest(first, '/none'), { code: 'NOT_FOUND', message: '"/none": not found' });
+  store.close();
+});
+
+test('the root of a host tree has a header only where nothing is shown', async () => {
+  const store = openStore(join(scratch, 'store-c'), [snapshotTables, CONTENT_HASH_TABLES]);
+  const hasher = createContentHasher({ store, pool: noPool, snapshots: noView });
+  const digest = async (host: HostTree) =>
+    (await hasher.checksums(host, [{ path: '/' }], { signal: new AbortController().signal }))[0];
+  // As BuildKit v0.32.2 hashes an empty directory that is 0755 0:0, whatever the modes of the one left out here.
+  const empty = 'sha256:0e5db88383bce812f795689f5318a2b2f4fde740ef31c2a2365a46368aafddd2';
+  assert.equal(await digest(tree([])), empty);
+  const hidden = tree(['a', 'd/b'], { excludePatterns: ['*'] });
+  chmodSync(hidden.root, 0o700);
+  assert.equal(await digest(hidden), empty);
+  const shown = tree(['d/']);
+  const below = await hasher.checksums(shown, [{ path: '/d' }], { signal: new AbortController().signal });
+  assert.equal(await digest(shown), digestOf(`\0${digestOf('')}\0d${below[0]}`));
   store.close();
 });
 
