@@ -144,18 +144,29 @@ class Translator {
       this.#at += 2;
       return ch === ch.toLowerCase() ? `[${set}]` : `[^${set}]`;
     }
-    if (ch === 'p' || ch === 'P') {
-      const category = this.#in[this.#at + 2] ?? '';
-      if (!/^[CLMNPSZ]$/.test(category)) throw new SyntaxError('invalid character class range');
-      this.#at += 3;
-      return `\\${ch}{${category}}`;
+    return ch === 'p' || ch === 'P' ? this.#unicodeClass(ch) : undefined;
+  }
+
+  /** `\pL`, `\p{Lu}`, `\p{Greek}`, `\p{^Greek}`: a category or a script. */
+  #unicodeClass(ch: 'p' | 'P'): string {
+    const found = /^(?:\{(\^?)(\w+)\}|(\w))/u.exec(this.#in.slice(this.#at + 2).join(''));
+    const [whole, caret, long, short] = found ?? [''];
+    const name = long ?? short ?? '';
+    const property = name === 'Any' || /^[CLMNPSZ][a-z]?$/.test(name) ? name : `Script=${name}`;
+    const letter = caret === '^' ? { p: 'P', P: 'p' }[ch] : ch;
+    const set = `\\${letter}{${property}}`;
+    try {
+      new RegExp(set, 'u');
+    } catch {
+      throw new SyntaxError('invalid character class range');
     }
-    return undefined;
+    this.#at += 2 + whole.length;
+    return set;
   }
 
   /** Code point of an escape at the current place. */
   #escapedCode(): number {
-    const rest = this.#in.slice(this.#at + 1, this.#at + 4).join('');
+    const rest = this.#in.slice(this.#at + 1).join('');
     const ch = this.#in[this.#at + 1];
     if (ch === undefined) throw new SyntaxError('trailing backslash at end of expression');
     const octal = /^(?:0[0-7]{0,2}|[1-7][0-7]{1,2})/.exec(rest);
@@ -163,10 +174,12 @@ class Translator {
       this.#at += 1 + octal[0].length;
       return Number.parseInt(octal[0], 8);
     }
-    const hex = /^x([0-9A-Fa-f]{2})/.exec(rest);
+    const hex = /^x(?:([0-9A-Fa-f]{2})|\{([0-9A-Fa-f]+)\})/.exec(rest);
     if (hex !== null) {
-      this.#at += 4;
-      return Number.parseInt(hex[1] ?? '', 16);
+      const code = Number.parseInt(hex[1] ?? hex[2] ?? '', 16);
+      if (code > 0x10ffff) throw new SyntaxError('invalid escape sequence');
+      this.#at += 1 + hex[0].length;
+      return code;
     }
     const control = CONTROL_ESCAPES[ch];
     if (control === undefined && (ch > '\x7f' || /[0-9A-Za-z]/.test(ch))) {

@@ -171,8 +171,12 @@ test('operators that the original leaves unescaped keep their meaning', () => {
   assert.equal(one('a{2}b*', 'a{2}bx'), false);
   assert.equal(one('\\d', '7'), true);
   assert.equal(one('x|[y]z', 'yz'), true);
+  assert.equal(one('\\x{41}\\x42', 'AB'), true);
+  assert.equal(one('\\p{Lu}\\p{Greek}', 'Aα'), true);
+  assert.equal(one('\\P{^Greek}', 'a'), false);
   assert.throws(() => one('[z-a]', 'x'), { message: 'syntax error in pattern' });
   assert.throws(() => one('\\q', 'x'), { message: 'syntax error in pattern' });
+  assert.throws(() => one('\\p{Klingon}', 'x'), { message: 'syntax error in pattern' });
 });
 
 test('the constructor refuses a lone exclamation mark and broken brackets', () => {
