@@ -33,6 +33,15 @@ test('a copy of the whole client directory has the time of the build: its root i
   assert.equal(below, '1700000000');
 });
 
+test('copy takes the root of scratch for an empty directory', async () => {
+  const all = { dirCopyContents: true };
+  const out = await fixture.run([copy('/', '/x', all), copy('/', '/y/', all)], undefined, undefined);
+  assert.deepEqual(await lines(out), ['x d 755 0:0 ', 'y d 755 0:0 ']);
+  await assert.rejects(fixture.run([copy('/a', '/x', all)], undefined, undefined), {
+    message: 'lstat /a: no such file or directory',
+  });
+});
+
 test('copy keeps owners of a snapshot, and gives others by number and by name', async () => {
   const source = await fixture.layer(undefined, 'echo -n x > f; chown 7:8 f');
   const base = await fixture.layer(

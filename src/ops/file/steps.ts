@@ -1,4 +1,6 @@
 /** One file action as plain data, and running it on whatever tree it is to write. */
+import { chmodSync, mkdtempSync, rmdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { CairnError } from '../../errors/error.ts';
 import type { FileAction } from '../../llb/gen/ops_pb.js';
 import type { HostTree, MountSpec } from '../../snapshots/contract.ts';
@@ -8,7 +10,10 @@ import { runCopy } from './copy_action.ts';
 import { makeDirectoryAction, makeFileAction, makeSymlinkAction, removeAction } from './make.ts';
 import { lookUpOwner } from './owner.ts';
 import type { TargetFiles } from './target.ts';
-import { HostFiles, MountedFiles, NO_FILES, type TreeFiles } from './tree_files.ts';
+import { HostFiles, MountedFiles, type TreeFiles } from './tree_files.ts';
+
+/** Of what BuildKit makes for scratch. */
+const ROOT_MODE = 0o755;
 
 /** A tree that an action reads, as plain data. */
 export type TreeSpec =
@@ -61,11 +66,22 @@ export function withTree<T>(
   mountParent: string,
   use: (files: TreeFiles) => Promise<T>,
 ): Promise<T> {
-  if (spec.kind === 'scratch') return use(NO_FILES);
+  if (spec.kind === 'scratch') return withEmptyTree(mountParent, use);
   if (spec.kind === 'mount') {
     return withMount(spec.mount, (path) => use(new MountedFiles(toBinary(path))), mountParent);
   }
   const files = opened.get(spec.tree) ?? new HostFiles(spec.tree);
   opened.set(spec.tree, files);
   return use(files);
+}
+
+/** Scratch has a root, which can be copied like that of any tree. */
+async function withEmptyTree<T>(parent: string, use: (files: TreeFiles) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(parent, 'scratch-'));
+  try {
+    chmodSync(directory, ROOT_MODE);
+    return await use(new MountedFiles(toBinary(directory)));
+  } finally {
+    rmdirSync(directory);
+  }
 }
