@@ -18,6 +18,8 @@ export class ChainRecord<Result extends ChainResult> {
   /** What it leads to, by {@link linkName}. */
   readonly children = new Map<string, Set<ChainRecord<Result>>>();
   readonly results: Result[] = [];
+  /** Names of {@link results}. */
+  readonly resultNames = new Set<string>();
   /** The record that this one was found to be the same as: it took over everything. */
   same: ChainRecord<Result> | undefined;
 
@@ -100,18 +102,27 @@ export function linkName(input: number, digest: Digest, selector: string): strin
   return `${input} ${digest} ${selector}`;
 }
 
-/** Records of this digest to which every input leads. */
+/**
+ * Records of this digest to which every input leads. The input from which fewest lead on decides what is looked at:
+ * thousands of records of one digest may follow from another input, as from one base image.
+ */
 function matching<Result extends ChainResult>(
   digest: Digest,
   inputs: readonly (readonly ChainLink<Result>[])[],
 ): ChainRecord<Result>[] {
-  const sets = inputs.map((links, input) => {
-    const found = links.map(
-      ({ from, selector }) => from.children.get(linkName(input, digest, selector)) ?? [],
-    );
-    return new Set(found.flatMap((records) => [...records]));
-  });
-  return [...sets.reduce((left, right) => left.intersection(right))];
+  const reached = inputs.map((links, input) =>
+    links
+      .map(({ from, selector }) => from.children.get(linkName(input, digest, selector)))
+      .filter((records) => records !== undefined),
+  );
+  const [fewest = [], ...others] = reached.toSorted((a, b) => countOf(a) - countOf(b));
+  const candidates = new Set<ChainRecord<Result>>();
+  for (const records of fewest) for (const record of records) candidates.add(record);
+  return [...candidates].filter((record) => others.every((sets) => sets.some((set) => set.has(record))));
+}
+
+function countOf(sets: readonly ReadonlySet<unknown>[]): number {
+  return sets.reduce((sum, { size }) => sum + size, 0);
 }
 
 function link<Result extends ChainResult>(
@@ -166,10 +177,10 @@ function addResults<Result extends ChainResult>(
   results: readonly Result[],
 ): void {
   for (const result of results) {
-    const known = record.results.some(
-      ({ id, createdAt }) => id === result.id && createdAt.getTime() === result.createdAt.getTime(),
-    );
-    if (!known) record.results.push(result);
+    const name = `${result.createdAt.getTime()} ${result.id}`;
+    if (record.resultNames.has(name)) continue;
+    record.resultNames.add(name);
+    record.results.push(result);
   }
 }
 

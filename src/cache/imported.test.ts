@@ -178,6 +178,47 @@ describe('importedKeySource', () => {
     });
   }
 
+  /** JSON has values that cannot even be turned into text. */
+  const NO_TEXT = { toString: null, valueOf: null };
+
+  for (const [what, layer] of Object.entries({
+    'a blob that is no text': { blob: NO_TEXT, parent: -1 },
+    'a parent that is no number': { blob: x, parent: NO_TEXT },
+    'a parent that names a method of lists': { blob: x, parent: 'map' },
+    'a fraction for a parent': { blob: x, parent: 0.5 },
+  })) {
+    test(`misses a result, and says so, of a layer with ${what}`, () => {
+      const told: string[] = [];
+      const config = { layers: [layer], records: [{ digest: a, layers: [{ layer: 0 }] }] };
+      const manifest = { ...manifestOf({ layers: [{ blob: x }] }), config: config as unknown as CacheConfig };
+      const source = importedKeySource(manifest, 'test', testSnapshots(), (message) => told.push(message));
+      assert.deepEqual(source.results(source.root(a) ?? ''), []);
+      assert.equal(told.length, 1, told.join());
+    });
+  }
+
+  test('takes a layer whose time is no text', () => {
+    const { source } = importOf({
+      layers: [{ blob: x, parent: -1, annotations: { createdAt: NO_TEXT } }],
+      records: [{ digest: a, layers: [{ layer: 0 }] }],
+    });
+    assert.equal(source.results(source.root(a) ?? '').length, 1);
+  });
+
+  test('stays quick for many records that share one input and for many results of one record', () => {
+    const count = 30_000;
+    const roots = Array.from({ length: count }, (_, index) => ({ digest: digestOf(`root ${index}`) }));
+    const records = roots.map((_, index) => ({ digest: b, inputs: [[{ link: 0 }], [{ link: index }]] }));
+    const layers = roots.map((_, index) => ({ layer: 0, createdAt: new Date(index).toISOString() }));
+    const { source } = importOf({
+      layers: [{ blob: x, parent: -1 }],
+      records: [...roots, ...records, { digest: a, layers }],
+    });
+    const link = { input: 0, record: b, selector: '' } as const;
+    assert.equal(source.links(source.root(digestOf('root 0')) ?? '', link).length, count);
+    assert.equal(source.results(source.root(a) ?? '').length, count);
+  });
+
   test('stays quick for many equal records', () => {
     const records = Array.from({ length: 50_000 }, (_, index) =>
       index === 0 ? { digest: a } : { digest: index % 2 === 0 ? b : c, inputs: [[{ link: 0 }]] },

@@ -51,7 +51,8 @@ export class ImportedLayers {
   /** A layer and what lies below it, lowest first. */
   #parents(top: number): number[] | undefined {
     const indexes: number[] = [];
-    for (let index = top; index !== -1; index = this.#layers[index]?.parent ?? 0) {
+    for (let index: number | undefined = top; index !== -1; index = this.#parentOf(index)) {
+      if (index === undefined) return undefined;
       if (indexes.length > MAX_STACK || this.#layers[index] === undefined || this.#layers[index] === null) {
         this.#warn(
           indexes.length > MAX_STACK
@@ -65,10 +66,21 @@ export class ImportedLayers {
     return indexes.toReversed();
   }
 
+  #parentOf(index: number): number | undefined {
+    const parent: unknown = this.#layers[index]?.parent ?? 0;
+    if (Number.isSafeInteger(parent)) return Number(parent);
+    this.#warn(`the parent of layer ${index} is not a number`);
+    return undefined;
+  }
+
   #layer(index: number): ImportedLayer | undefined {
     const layer = this.#layers[index];
     if (layer === undefined || layer === null) {
       this.#warn(`there is no layer ${index}`);
+      return undefined;
+    }
+    if (!isDigest(layer.blob)) {
+      this.#warn(`layer ${index} names no blob`);
       return undefined;
     }
     const found = this.#blobs.get(layer.blob);
@@ -81,9 +93,8 @@ export class ImportedLayers {
       this.#warn(`blob ${layer.blob} has no digest of its uncompressed form`);
       return undefined;
     }
-    const createdAt = new Date(
-      found.annotations?.[ANNOTATION_CREATED_AT] ?? layer.annotations?.createdAt ?? NaN,
-    );
+    const time: unknown = found.annotations?.[ANNOTATION_CREATED_AT] ?? layer.annotations?.createdAt;
+    const createdAt = new Date(typeof time === 'string' ? time : NaN);
     const known = Number.isNaN(createdAt.getTime()) ? {} : { createdAt };
     return { descriptor: found, diffID, ...known };
   }

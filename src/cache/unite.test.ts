@@ -58,4 +58,19 @@ describe('uniteConfigs', () => {
     const united = uniteConfigs([damaged as never, damaged as never]);
     assert.equal(united.records?.length, 4);
   });
+
+  test('leaves what is no list and no number to whoever reads it', () => {
+    const noText = { toString: null, valueOf: null };
+    const record = {
+      inputs: [7, [{ link: noText }, { link: 1 }]],
+      layers: [{ layer: noText }],
+      chains: [{ layers: 'x' }],
+    };
+    const damaged = { layers: [{ parent: noText }, { parent: 0 }, {}], records: [record] } as never;
+    const [{ inputs, layers, chains } = {}] = uniteConfigs([damaged, damaged]).records?.slice(1) ?? [];
+    assert.deepEqual(inputs, [7, [{ link: noText }, { link: 2 }]]);
+    assert.deepEqual([layers, chains], [[{ layer: noText }], [{ layers: 'x' }]]);
+    const parents = uniteConfigs([damaged, damaged]).layers?.map(({ parent }) => parent);
+    assert.deepEqual(parents, [noText, 0, 0, noText, 3, 3]);
+  });
 });

@@ -53,39 +53,42 @@ export function uniteConfigs(configs: readonly CacheConfig[]): CacheConfig {
   return { layers, records };
 }
 
-/** What is no list or no object stays as it is: whoever reads it knows it for damaged. */
+/** What is no list, object or number stays as it is: whoever reads it knows it for damaged. */
 function moveIndexes(
   config: CacheConfig,
   layerOffset: number,
   recordOffset: number,
 ): { layers: CacheConfigLayer[]; records: CacheConfigRecord[] } {
-  const layers = Array.isArray(config.layers) ? config.layers : [];
-  const records = Array.isArray(config.records) ? config.records : [];
-  const moveLayer = (index: number): number => (index === -1 ? -1 : index + layerOffset);
+  const toLayer = (index: unknown): unknown => (index === -1 ? -1 : moved(index ?? 0, layerOffset));
+  const layers = each(config.layers ?? [], (layer) => ({ ...layer, parent: toLayer(layer['parent']) }));
+  const records = each(config.records ?? [], (record) => ({
+    ...record,
+    layers: each(record['layers'], (result) => ({ ...result, layer: moved(result['layer'], layerOffset) })),
+    chains: each(record['chains'], (chain) => ({ ...chain, layers: list(chain['layers'], toLayer) })),
+    inputs: list(record['inputs'], (links) =>
+      each(links, (link) => ({ ...link, link: moved(link['link'], recordOffset) })),
+    ),
+  }));
   return {
-    layers: layers.map((layer) => ({ ...layer, parent: moveLayer(layer?.parent ?? 0) })),
-    records: records.map((record) => ({
-      ...record,
-      ...(Array.isArray(record?.layers)
-        ? { layers: record.layers.map((each) => ({ ...each, layer: (each?.layer ?? 0) + layerOffset })) }
-        : {}),
-      ...(Array.isArray(record?.chains)
-        ? {
-            chains: record.chains.map((chain) => ({
-              ...chain,
-              layers: (chain?.layers ?? []).map((layer) => layer + layerOffset),
-            })),
-          }
-        : {}),
-      ...(Array.isArray(record?.inputs)
-        ? {
-            inputs: record.inputs.map((links) =>
-              (links ?? []).map((link) => ({ ...link, link: (link?.link ?? 0) + recordOffset })),
-            ),
-          }
-        : {}),
-    })),
+    layers: Array.isArray(layers) ? (layers as CacheConfigLayer[]) : [],
+    records: Array.isArray(records) ? (records as CacheConfigRecord[]) : [],
   };
+}
+
+function moved(index: unknown, offset: number): unknown {
+  return typeof index === 'number' ? index + offset : index;
+}
+
+function list(value: unknown, change: (entry: unknown) => unknown): unknown {
+  return Array.isArray(value) ? value.map(change) : value;
+}
+
+function each(value: unknown, change: (entry: Record<string, unknown>) => object): unknown {
+  return list(value, (entry) =>
+    typeof entry === 'object' && entry !== null && !Array.isArray(entry)
+      ? change(entry as Record<string, unknown>)
+      : entry,
+  );
 }
 
 function joinedProvider(providers: ReadonlyMap<Digest, BlobProvider>): BlobProvider {

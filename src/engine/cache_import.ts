@@ -6,7 +6,7 @@ import { guardedProvider } from '../cache/guarded.ts';
 import { importedKeySource, lazyKeySource } from '../cache/imported.ts';
 import { uniteManifests } from '../cache/unite.ts';
 import type { Digest } from '../content/contract.ts';
-import { CairnError } from '../errors/error.ts';
+import { CairnError, messageOf } from '../errors/error.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import { runVertex, startStatus } from '../progress/vertex.ts';
 import type { RegistryClient } from '../registry/contract.ts';
@@ -110,8 +110,8 @@ export class CacheImport {
     try {
       return await backend.resolve(name, signal);
     } catch (error) {
-      if (signal.aborted || names.length === 1 || !(error instanceof CairnError)) throw error;
-      this.#warn(`cache ${this.#entry.name}: ${name} cannot be imported: ${error.message}`);
+      if (signal.aborted || names.length === 1) throw error;
+      this.#warn(`cache ${this.#entry.name}: ${name} cannot be imported: ${messageOf(error)}`);
       return undefined;
     }
   }

@@ -6,7 +6,7 @@ import { ANNOTATION_CREATED_AT, ANNOTATION_UNCOMPRESSED } from '../../content/co
 import type { BlobProvider, Descriptor, Digest } from '../../content/contract.ts';
 import { isIndexType } from '../../content/media_types.ts';
 import { collect, verified } from '../../content/verify.ts';
-import { CairnError } from '../../errors/error.ts';
+import { CairnError, messageOf } from '../../errors/error.ts';
 import type { CacheManifest } from '../contract.ts';
 import type { CacheConfigRecord } from '../contract.ts';
 import { INLINE_CACHE_FIELD, inlineConfig } from '../inline.ts';
@@ -77,8 +77,9 @@ async function leniently<T>(
   try {
     return await work();
   } catch (error) {
-    if (signal.aborted || !(error instanceof CairnError)) throw error;
-    warn(`${what} cannot be read: ${error.message}`);
+    if (signal.aborted) throw error;
+    // Also errors that are not ours: what is read here may be anything.
+    warn(`${what} cannot be read: ${messageOf(error)}`);
     return undefined;
   }
 }
@@ -135,7 +136,9 @@ function parseImageConfig(bytes: Uint8Array): ImageConfig {
     diffIDs: Array.isArray(ids) ? ids.filter(isDigest) : [],
     created: history
       .filter((entry: { empty_layer?: boolean } | null) => entry?.empty_layer !== true)
-      .map((entry: { created?: string } | null) => entry?.created),
+      .map((entry: { created?: unknown } | null) =>
+        typeof entry?.created === 'string' ? entry.created : undefined,
+      ),
     cache: typeof cache === 'string' && cache !== '' ? cache : undefined,
   };
 }
