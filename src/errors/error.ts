@@ -47,6 +47,15 @@ export function registerSecret(value: string): void {
   if (trimmed.length >= MIN_SECRET_LENGTH) secrets.add(trimmed);
 }
 
+/**
+ * Of URLs of HTTP the user's name as well, as BuildKit does: services take a token in its place. Of others it is left
+ * where there is no password, as in ssh://git@host.
+ */
+function redactUser(_: string, scheme: string, user: string, password: string | undefined): string {
+  const shown = password === undefined && !/^https?$/i.test(scheme);
+  return `${scheme}://${shown || user === '' ? user : 'xxxxx'}${password === undefined ? '' : ':xxxxx'}@`;
+}
+
 /** `text` with every registered secret, and the user info and signature parts of URLs, replaced by `xxxxx`. */
 export function redact(text: string): string {
   let out = text;
@@ -54,7 +63,7 @@ export function redact(text: string): string {
     if (out.includes(secret)) out = out.replaceAll(secret, 'xxxxx');
   }
   return out
-    .replace(/(\b[a-z][a-z0-9+.-]*:\/\/[^\s/:@]+:)[^\s/@]+@/gi, '$1xxxxx@')
+    .replace(/\b([a-z][a-z0-9+.-]*):\/\/([^\s/?#:@]*)(:[^\s/?#]*)?@/gi, redactUser)
     .replace(
       /([?&](?:sig|signature|x-amz-signature|x-amz-security-token|x-amz-credential|token|access_token)=)[^&\s"']+/gi,
       '$1xxxxx',
