@@ -114,7 +114,11 @@ class ImportedKeySource implements KeySource {
     const place = this.#results.get(id)?.place;
     const stack = place === undefined ? undefined : this.#layers.stack(place);
     if (stack === undefined) return undefined;
-    const layers = stack.map((layer): RemoteLayer => ({ ...layer, provider: this.#provider }));
+    const layers = stack.map((layer): RemoteLayer => ({
+      ...layer,
+      provider: this.#provider,
+      hearsay: true,
+    }));
     try {
       const description = `imported ${stack.at(-1)?.descriptor.digest ?? ''}`;
       return { snapshot: await this.#snapshots.fromLayers(layers, { description, type: 'regular' }) };

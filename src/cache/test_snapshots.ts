@@ -59,6 +59,8 @@ export function testSnapshots(): TestSnapshots {
     layersHere: ({ layers }) => layers.length,
     touch() {},
     forgetProvider: unsupported,
+    disbelieve: unsupported,
+    mendBlob: unsupported,
     fetch: unsupported,
     makeBlob: unsupported,
     fromLayers(layers) {

@@ -56,7 +56,7 @@ export interface BlobInfo {
 
 /**
  * The content store: immutable blobs as files named by digest in an OCI layout's `blobs/`.
- * A blob that is there is whole: it was hashed while written, flushed and renamed.
+ * A blob that is there was whole: it was hashed while written, flushed and renamed. Its disk may damage it later.
  */
 export interface ContentStore extends BlobProvider {
   /** Undefined: not here. One stat, synchronous. */
@@ -65,6 +65,11 @@ export interface ContentStore extends BlobProvider {
   path(digest: Digest): string;
   /** The whole of a small blob. @throws CairnError CORRUPT when longer than `limit` bytes. */
   readAll(digest: Digest, limit: number): Promise<Uint8Array>;
+  /**
+   * The whole of a small blob; undefined when it is not here. One that the disk has damaged is deleted, and is not
+   * here either. @throws CairnError CORRUPT when longer than `limit` bytes
+   */
+  readSound(digest: Digest, limit: number): Promise<Uint8Array | undefined>;
   /**
    * Writes a blob: hashed on the way, checked against `expected`, flushed and renamed. Idempotent; two
    * writers of one blob are harmless.

@@ -123,6 +123,26 @@ test('readAll checks the limit and the digest', async () => {
   await assert.rejects(content.readAll(digestOf('absent'), 5), code('NOT_FOUND'));
 });
 
+test('a small blob that the disk damaged is not there, and is written anew', async () => {
+  for (const damaged of ['smell', 'sm', 'small and more']) {
+    const { digest } = await content.ingest(bytes('small'));
+    writeFileSync(content.path(digest), damaged);
+    assert.equal((await content.ingest(Buffer.from('small'))).size, 5);
+    assert.equal(Buffer.from(await content.readAll(digest, 5)).toString(), 'small');
+    writeFileSync(content.path(digest), damaged);
+    if (damaged.length <= 5) assert.equal(await content.readSound(digest, 5), undefined);
+    content.delete(digest);
+    assert.equal(await content.readSound(digest, 5), undefined);
+  }
+});
+
+test('a blob that was cut short is written anew', async () => {
+  const { digest } = await content.ingest(bytes('whole'));
+  writeFileSync(content.path(digest), 'wh');
+  await content.ingest(bytes('whole'), { digest, size: 5 });
+  assert.equal(Buffer.from(await content.readAll(digest, 5)).toString(), 'whole');
+});
+
 test('path refuses a digest that would leave the directory', () => {
   for (const digest of [
     'sha256:../../etc/passwd',

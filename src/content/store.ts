@@ -5,7 +5,7 @@ import { CairnError } from '../errors/error.ts';
 import type { Store } from '../store/contract.ts';
 import type { BlobInfo, ByteRange, ContentStore, Descriptor, Digest } from './contract.ts';
 import { Digester, digestOf, isDigest, parseDigest } from './digest.ts';
-import { checkBlob, collect, verified, type Expected } from './verify.ts';
+import { checkBlob, collect, verified, WrongBlobError, type Expected } from './verify.ts';
 
 /** Bytes per read from a blob's file. */
 const READ_CHUNK_BYTES = 256 * 1024;
@@ -97,6 +97,17 @@ class FileContentStore implements LeasingContentStore {
     return bytes;
   }
 
+  async readSound(digest: Digest, limit: number): Promise<Uint8Array | undefined> {
+    try {
+      return await this.readAll(digest, limit);
+    } catch (error) {
+      if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined;
+      if (!(error instanceof WrongBlobError)) throw error;
+      this.delete(digest);
+      return undefined;
+    }
+  }
+
   async ingest(
     bytes: AsyncIterable<Uint8Array> | Uint8Array,
     expected: Expected = {},
@@ -106,13 +117,16 @@ class FileContentStore implements LeasingContentStore {
       // Hashed first: what is there already needs no file.
       const actual = { digest: digestOf(bytes), size: bytes.length };
       if (expected.digest === undefined || expected.digest.startsWith('sha256:')) checkBlob(actual, expected);
-      return (
-        this.#present(expected.digest ?? actual.digest) ??
-        (await this.#write([bytes], expected, options.signal))
-      );
+      const digest = expected.digest ?? actual.digest;
+      const present = this.#present(digest);
+      // What the disk damaged since is small enough to be noticed here, and is mended.
+      const sound =
+        present?.size === bytes.length && (await this.readSound(digest, bytes.length)) !== undefined;
+      return sound ? actual : await this.#write([bytes], expected, options.signal);
     }
     const present = expected.digest === undefined ? undefined : this.#present(expected.digest);
-    return present ?? (await this.#write(bytes, expected, options.signal));
+    const whole = present !== undefined && present.size === (expected.size ?? present.size);
+    return whole ? present : await this.#write(bytes, expected, options.signal);
   }
 
   delete(digest: Digest): void {

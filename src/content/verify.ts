@@ -9,18 +9,32 @@ export interface Expected {
   size?: number;
 }
 
-/** @throws CairnError CORRUPT when `actual` is not what was expected */
+/** Bytes that are not the blob that they were to be. */
+export class WrongBlobError extends CairnError {
+  /** The blob that was expected. */
+  readonly digest: Digest;
+
+  constructor(digest: Digest, message: string) {
+    super(message, { code: 'CORRUPT' });
+    this.name = 'WrongBlobError';
+    this.digest = digest;
+  }
+}
+
+/** @throws WrongBlobError CORRUPT when `actual` is not what was expected */
 export function checkBlob(actual: { digest: Digest; size: number }, expected: Expected): void {
   if (expected.size !== undefined && actual.size !== expected.size) {
-    throw new CairnError(
-      `blob ${expected.digest ?? actual.digest} has ${actual.size} bytes, its descriptor promises ${expected.size}`,
-      { code: 'CORRUPT' },
+    const digest = expected.digest ?? actual.digest;
+    throw new WrongBlobError(
+      digest,
+      `blob ${digest} has ${actual.size} bytes, its descriptor promises ${expected.size}`,
     );
   }
   if (expected.digest !== undefined && actual.digest !== expected.digest) {
-    throw new CairnError(`blob ${expected.digest} has other content: its bytes hash to ${actual.digest}`, {
-      code: 'CORRUPT',
-    });
+    throw new WrongBlobError(
+      expected.digest,
+      `blob ${expected.digest} has other content: its bytes hash to ${actual.digest}`,
+    );
   }
 }
 
@@ -39,9 +53,9 @@ export async function* verified(
   for await (const chunk of bytes) {
     digester.update(chunk);
     if (expected.size !== undefined && digester.size > expected.size) {
-      throw new CairnError(
+      throw new WrongBlobError(
+        expected.digest ?? digester.digest(),
         `blob ${expected.digest ?? ''} is longer than the ${expected.size} bytes of its descriptor`,
-        { code: 'CORRUPT' },
       );
     }
     yield chunk;

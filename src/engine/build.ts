@@ -13,12 +13,14 @@ import { prepareCacheExports } from './cache_exports.ts';
 import { prepareCacheImports } from './cache_imports.ts';
 import { SolveError } from '../solver/error.ts';
 import { explainStoreFailure } from '../store/failure.ts';
+import { warner } from './cache_context.ts';
 import type { BuildClient, BuildRequest, BuildResult, Subrequest } from './contract.ts';
 import { DirectLayers } from './direct_layers.ts';
 import { EarlyLayers } from './early_layers.ts';
 import { exportAll, exportFailed } from './export_all.ts';
 import { prepareExports } from './exports.ts';
 import { createGateway } from './gateway.ts';
+import { LostBlobs } from './lost_blobs.ts';
 import type { EngineServices } from './services.ts';
 import { loadEdges, solveRefs } from './solve_refs.ts';
 import { SourceLocations } from './source_locations.ts';
@@ -53,6 +55,7 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
     });
   let session = openSession();
   const steps = new StepReports();
+  const lost = new LostBlobs(imports, services.snapshots, warner(progress));
   let warnings = 0;
   const gateway = createGateway({
     opts: request.frontendAttrs,
@@ -95,7 +98,7 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
         return { metadata, steps: steps.of(session), warnings };
       } catch (error) {
         // What a cache promised and did not keep is built: the steps that are done are in the local store.
-        if (signal.aborted || !imports.lose(error)) {
+        if (signal.aborted || !(await lost.lose(error))) {
           await exportFailed(session, caches, context, registry);
           throw error;
         }

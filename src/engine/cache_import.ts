@@ -10,6 +10,7 @@ import { CairnError, messageOf } from '../errors/error.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import { runVertex, startStatus } from '../progress/vertex.ts';
 import type { RegistryClient } from '../registry/contract.ts';
+import type { DamagedBlobError } from '../content/damaged_blob.ts';
 import type { BuildContext } from './build.ts';
 import { backendContext, warner } from './cache_context.ts';
 
@@ -54,6 +55,16 @@ export class CacheImport {
     for (const each of forgotten) snapshots.forgetProvider(each);
     const rest = outOfReach ? '; nothing more of this cache is used' : '; what needs it is built';
     this.#warn(message + rest);
+  }
+
+  /** Whether the blob is this cache's; one that was lost before is not any more. */
+  loseDamaged({ digest, message }: DamagedBlobError): boolean {
+    if (this.#lost.has(digest) || !this.#blobs.includes(digest)) return false;
+    const { name } = this.#entry;
+    const error = new CairnError(`${message} (it is of cache ${name})`, { code: 'CORRUPT' });
+    this.lose(Object.assign(error, { digest }));
+    this.#context.services.snapshots.disbelieve(digest);
+    return true;
   }
 
   async #find(): Promise<KeySource | undefined> {

@@ -1,6 +1,7 @@
 /** `--cache-from`: caches that the solver asks, each found while the build goes on. */
 import type { KeySource } from '../cache/contract.ts';
 import type { RegistryClient } from '../registry/contract.ts';
+import { damagedBlobOf } from '../content/damaged_blob.ts';
 import type { BuildContext } from './build.ts';
 
 export interface CacheImports {
@@ -9,7 +10,8 @@ export interface CacheImports {
   /** Begins to look for all caches; what is not needed is not waited for. */
   start(): void;
   /**
-   * Whether an error is due to a blob of one of these caches. That blob, or the cache when it is out of reach, is
+   * Whether an error is due to a blob of one of these caches, which could not be read or is not the layer that the
+   * cache said. That blob, or the cache when it is out of reach, is
    * not used from then on, so that solving again does without it.
    */
   lose(error: unknown): boolean;
@@ -51,9 +53,12 @@ export async function prepareCacheImports(
     },
     lose(error) {
       const read = cacheReadErrorOf(error);
-      if (read === undefined) return false;
-      imports.get(read.cache)?.lose(read);
-      return imports.has(read.cache);
+      if (read !== undefined) {
+        imports.get(read.cache)?.lose(read);
+        return imports.has(read.cache);
+      }
+      const damaged = damagedBlobOf(error);
+      return damaged !== undefined && all.some((each) => each.loseDamaged(damaged));
     },
     close: () => closing.abort(),
   };

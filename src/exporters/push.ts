@@ -1,5 +1,6 @@
 import type { Descriptor } from '../content/contract.ts';
 import { isForeignLayerType } from '../content/media_types.ts';
+import { verified } from '../content/verify.ts';
 import { CairnError, messageOf } from '../errors/error.ts';
 import { startStatus } from '../progress/vertex.ts';
 import { formatReference, parseNamed, repositoryName } from '../registry/reference.ts';
@@ -78,7 +79,7 @@ async function push(
 
   const layersDone = startStatus(context.progress, 'pushing layers');
   const items = blobsOf(image);
-  await pushBlobs(repository, items, image.provider, context);
+  await pushBlobs({ repository, content }, items, image.provider, context);
   layersDone();
 
   const manifestDone = startStatus(context.progress, `pushing manifest for ${shown}`);
@@ -92,7 +93,7 @@ async function push(
       blob,
       from: from.filter((origin) => !isOf(repository, origin)),
     }));
-    await pushBlobs(repository, asked, image.provider, context);
+    await pushBlobs({ repository, content }, asked, image.provider, context);
     await pushManifests(repository, content, image, tagOrDigest, context);
   }
   manifestDone();
@@ -142,7 +143,7 @@ function blobsOf(image: AssembledImage): PushItem[] {
 }
 
 async function pushBlobs(
-  repository: Repository,
+  { repository, content }: { repository: Repository; content: ContentStore },
   items: readonly PushItem[],
   provider: BlobProvider,
   context: ExportContext,
@@ -153,7 +154,7 @@ async function pushBlobs(
   const signal = AbortSignal.any([context.signal, failed.signal]);
   const worker = async (): Promise<void> => {
     for (let item = waiting.shift(); item !== undefined; item = waiting.shift()) {
-      await pushBlob(repository, item, provider, signal, context);
+      await pushBlob({ repository, content }, item, provider, signal, context);
     }
   };
   const workers = Array.from({ length: PARALLEL_BLOBS }, async () => {
@@ -171,7 +172,7 @@ async function pushBlobs(
 }
 
 async function pushBlob(
-  repository: Repository,
+  { repository, content }: { repository: Repository; content: ContentStore },
   { blob, from, likelyNew = false }: PushItem,
   provider: BlobProvider,
   signal: AbortSignal,
@@ -190,7 +191,14 @@ async function pushBlob(
     });
   };
   const onProgress = (bytes: number): void => report(bytes);
-  await repository.pushBlob(blob, provider, { from, likelyNew, signal, onProgress });
+  try {
+    await repository.pushBlob(blob, provider, { from, likelyNew, signal, onProgress });
+  } catch (error) {
+    // The registry checks what it is sent. Where it refuses, it is looked whether our bytes were wrong.
+    const here = content.info(blob.digest) !== undefined;
+    if (here && !signal.aborted) for await (const _ of verified(content.read(blob, { signal }), blob));
+    throw error;
+  }
   // What was there or could be mounted sent no byte, and is not shown.
   if (started !== undefined) report(blob.size, new Date());
 }

@@ -3,8 +3,10 @@ import {
   type CompressionConfig,
   type ContentStore,
   type Descriptor,
+  type Digest,
 } from '../content/contract.ts';
 import { diffIDOf, layerBytes } from '../content/compression/convert.ts';
+import { DamagedBlobError } from '../content/damaged_blob.ts';
 import { writeLayer } from '../content/compression/layer.ts';
 import { startStatus } from '../progress/vertex.ts';
 import { TarReader } from '../snapshots/tar/reader.ts';
@@ -60,7 +62,9 @@ async function rewriteLayer(
   signal: AbortSignal,
 ): Promise<Descriptor> {
   const source = content.info(layer.digest) === undefined ? provider : content;
-  const tar = clampTimes(layerBytes(layer, source, { signal }), epoch);
+  const tar = wellFormed(layer.digest, layerBytes(layer, source, { signal }), (bytes) =>
+    clampTimes(bytes, epoch),
+  );
   const { descriptor } = await writeLayer(content, tar, { ...compression, ociMediaTypes: true }, { signal });
   return {
     ...descriptor,
@@ -70,6 +74,31 @@ async function rewriteLayer(
       [ANNOTATION_REWRITTEN]: String(epoch),
     },
   };
+}
+
+/**
+ * What `use` makes of a layer's bytes. Where those cannot be read it fails as they do; all else is their fault.
+ * @throws DamagedBlobError
+ */
+async function* wellFormed(
+  digest: Digest,
+  bytes: AsyncIterable<Uint8Array>,
+  use: (bytes: AsyncIterable<Uint8Array>) => AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  let unread: unknown;
+  async function* noting(): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* bytes;
+    } catch (error) {
+      unread = error;
+      throw error;
+    }
+  }
+  try {
+    yield* use(noting());
+  } catch (error) {
+    throw unread ?? new DamagedBlobError(digest, error);
+  }
 }
 
 /** The tar written anew with no modification time after `epoch` (Unix seconds). */

@@ -69,6 +69,8 @@ export interface RemoteLayer {
   diffID: Digest;
   provider: BlobProvider;
   createdAt?: Date;
+  /** Somebody else's word, a cache's, that this blob is this layer: others' blobs of it are preferred. */
+  hearsay?: boolean;
 }
 
 /** A file system that is being written; exactly one of commit and discard must be called. */
@@ -161,6 +163,10 @@ export interface SnapshotStore {
   layersHere(snapshot: Snapshot): number;
   /** A blob cannot be read where fromLayers() was told: layers that are nowhere else are lost from now on. */
   forgetProvider(blob: Digest): void;
+  /** A blob is not the layer that fromLayers() was told: as forgetProvider(), also where its bytes are here by now. */
+  disbelieve(blob: Digest): void;
+  /** Deletes a blob of the content store that was damaged there. @returns whether it was */
+  mendBlob(blob: Digest): Promise<boolean>;
   /** True when every layer can be used: a directory, a local blob or a provider in this process. */
   usable(snapshot: Snapshot): boolean;
   usage(): SnapshotUsage[];

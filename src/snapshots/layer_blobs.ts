@@ -1,7 +1,7 @@
 /** The blobs of layers: which there are, fetching them, making them. */
 import { compressionOf } from '../content/media_types.ts';
 import { convertLayer, isEstargz, needsConversion } from '../content/compression/convert.ts';
-import { writeLayer } from '../content/compression/layer.ts';
+import { writeLayer, type WrittenLayer } from '../content/compression/layer.ts';
 import {
   ANNOTATION_CREATED_AT,
   ANNOTATION_UNCOMPRESSED,
@@ -13,11 +13,14 @@ import {
   type Descriptor,
   type Digest,
 } from '../content/contract.ts';
+import { DamagedBlobError } from '../content/damaged_blob.ts';
+import { verified, WrongBlobError } from '../content/verify.ts';
 import { CairnError } from '../errors/error.ts';
 import { streamJob } from '../platform/byte_stream.ts';
 import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import type { Store } from '../store/contract.ts';
+import type { RemoteLayer } from './contract.ts';
 import type { DiffSpec } from './jobs/tar.ts';
 import { Once } from './once.ts';
 import type { LayerBlob, LayerRow, SnapshotRecords } from './records.ts';
@@ -25,6 +28,11 @@ import type { LayerBlob, LayerRow, SnapshotRecords } from './records.ts';
 export interface FetchOptions {
   progress?: VertexProgress | undefined;
   signal?: AbortSignal | undefined;
+}
+
+/** `hearsay`: of a cache, which does not say that the layer is part of an image. */
+interface Claim extends LayerBlob {
+  hearsay: boolean;
 }
 
 /** Progress of a fetch is told at most this often, in milliseconds. */
@@ -43,6 +51,10 @@ export class LayerBlobs implements BlobProvider {
   readonly #jobs: JobPool;
   /** Where blobs that are not here can be read from; known in this process only. */
   readonly #providers = new Map<Digest, BlobProvider>();
+  /** Blobs that are said to be a layer, by layer. Recorded is only what was seen to be it. */
+  readonly #claims = new Map<string, Claim[]>();
+  /** What this process has fetched. */
+  readonly #fetched = new Set<Digest>();
   /** Work under way, by layer and purpose: equal work of one process is done once. */
   readonly #once = new Once<Descriptor>();
 
@@ -53,8 +65,88 @@ export class LayerBlobs implements BlobProvider {
     this.#jobs = jobs;
   }
 
-  remember(blob: Descriptor, provider: BlobProvider): void {
-    if (provider !== this) this.#providers.set(blob.digest, provider);
+  /**
+   * Notes that somebody says that a blob is this layer, and who has it. Others may have said so of other blobs, and
+   * one of them may lie: what is claimed counts in this process only, until {@link confirm}.
+   */
+  claim(layer: string, { descriptor, provider, hearsay = false }: Omit<RemoteLayer, 'diffID'>): void {
+    if (provider !== this) this.#providers.set(descriptor.digest, provider);
+    const claims = this.#claims.get(layer) ?? [];
+    this.#claims.set(layer, claims);
+    if (claims.some((claim) => claim.descriptor.digest === descriptor.digest && !claim.hearsay)) return;
+    const others = claims.filter((claim) => claim.descriptor.digest !== descriptor.digest);
+    const claim = { descriptor, compression: compressionType(descriptor), provisional: false, hearsay };
+    claims.splice(0, claims.length, ...others, claim);
+  }
+
+  /** Records a claimed blob whose uncompressed bytes were seen to be the layer. In a transaction. */
+  confirm(layer: string, digest: Digest): void {
+    const claim = this.#claims.get(layer)?.find(({ descriptor }) => descriptor.digest === digest);
+    if (claim !== undefined) this.#records.addBlob(layer, claim);
+  }
+
+  /**
+   * Runs `work` on a blob of a layer. Where it fails because of what the blob is, that is not used any more for the
+   * layer, here and in later processes.
+   * @throws DamagedBlobError
+   */
+  async blaming<T>(
+    layer: string,
+    digest: Digest,
+    signal: AbortSignal | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await work();
+    } catch (error) {
+      if (signal?.aborted === true) throw error;
+      // A disk that is full, or a kernel that refuses, is not the fault of what was seen to be the layer.
+      const disk = error instanceof CairnError && error.code === 'STORE';
+      const recorded = this.#records.blobs(layer).some(({ descriptor }) => descriptor.digest === digest);
+      if (!disk || !recorded) this.#discard(layer, digest);
+      throw new DamagedBlobError(digest, error, { fresh: this.#fetched.has(digest) });
+    }
+  }
+
+  /** Drops what was claimed of a blob, and the blob unless it was seen to be some layer. */
+  disbelieve(digest: Digest): void {
+    this.#providers.delete(digest);
+    for (const [layer, claims] of this.#claims) {
+      const others = claims.filter(({ descriptor }) => descriptor.digest !== digest);
+      if (others.length < claims.length) this.#claims.set(layer, others);
+    }
+    this.#store.transaction(() => {
+      if (!this.#records.hasBlob(digest)) this.#content.delete(digest);
+    });
+  }
+
+  #discard(layer: string, digest: Digest): void {
+    const claims = this.#claims.get(layer) ?? [];
+    const others = claims.filter(({ descriptor }) => descriptor.digest !== digest);
+    this.#claims.set(layer, others);
+    this.#store.transaction(() => {
+      this.#records.removeBlob(layer, digest);
+      // Who wants it for another layer reads it again: the file may be what is damaged.
+      this.#content.delete(digest);
+    });
+  }
+
+  /**
+   * Deletes a blob of the content store that has other bytes than its digest says.
+   * @returns whether it had
+   */
+  async mend(digest: Digest): Promise<boolean> {
+    const info = this.#content.info(digest);
+    if (info === undefined) return false;
+    try {
+      const blob = { mediaType: '', digest, size: info.size };
+      for await (const _ of verified(this.#content.read(blob), { digest }));
+      return false;
+    } catch (error) {
+      if (!(error instanceof WrongBlobError)) throw error;
+      this.#content.delete(digest);
+      return true;
+    }
   }
 
   forget(blob: Digest): void {
@@ -88,20 +180,29 @@ export class LayerBlobs implements BlobProvider {
 
   /** Blobs of a layer that can be read, in the order in which they are taken where any will do. */
   available(layer: string): LayerBlob[] {
-    return this.#records
-      .blobs(layer)
+    return this.#blobs(layer)
       .filter(
         ({ descriptor }) =>
           this.#content.info(descriptor.digest) !== undefined || this.#providers.has(descriptor.digest),
       )
-      .sort((a, b) => TAKEN_FIRST.indexOf(a.compression) - TAKEN_FIRST.indexOf(b.compression));
+      .sort(
+        (a, b) =>
+          // Who names a layer as part of an image is asked before a cache that has it as part of some result.
+          Number(a.hearsay) - Number(b.hearsay) ||
+          TAKEN_FIRST.indexOf(a.compression) - TAKEN_FIRST.indexOf(b.compression),
+      );
+  }
+
+  #blobs(layer: string): Claim[] {
+    const recorded = this.#records.blobs(layer).map((blob) => ({ ...blob, hearsay: false }));
+    const known = new Set(recorded.map(({ descriptor }) => descriptor.digest));
+    const claimed = this.#claims.get(layer) ?? [];
+    return [...recorded, ...claimed.filter(({ descriptor }) => !known.has(descriptor.digest))];
   }
 
   /** True when a blob of the layer is in the content store. */
   isHere(layer: string): boolean {
-    return this.#records
-      .blobs(layer)
-      .some(({ descriptor }) => this.#content.info(descriptor.digest) !== undefined);
+    return this.#blobs(layer).some(({ descriptor }) => this.#content.info(descriptor.digest) !== undefined);
   }
 
   /** A blob of the layer in the content store, fetched if need be. @throws CairnError NOT_FOUND, and the provider's */
@@ -118,6 +219,7 @@ export class LayerBlobs implements BlobProvider {
       const shown = this.#providers.get(descriptor.digest)?.progress !== undefined;
       const bytes = shown ? read : watched(read, descriptor, options.progress);
       await this.#content.ingest(bytes, descriptor, signal === undefined ? {} : { signal });
+      this.#fetched.add(descriptor.digest);
       return descriptor;
     });
   }
@@ -143,8 +245,15 @@ export class LayerBlobs implements BlobProvider {
         // A blob is converted rather than made anew: somebody else's tar may have other bytes than ours would.
         const [source] = this.available(layer.id);
         if (source !== undefined) {
-          const written = await convertLayer(this.#content, source.descriptor, this, config, options);
-          return this.#record(layer, written, config.type);
+          const written = await this.#convert(layer, source.descriptor, config, signal);
+          const recorded = this.#records
+            .blobs(layer.id)
+            .some(({ descriptor }) => descriptor.digest === source.descriptor.digest);
+          if (recorded || layer.diffID === undefined || written.diffID === layer.diffID)
+            return this.#record(layer, written, config.type);
+          // As good as the claim that it was made of.
+          this.claim(layer.id, { descriptor: written.descriptor, provider: this, hearsay: true });
+          return written.descriptor;
         }
         const spec = diff();
         if (spec === undefined) throw lost(layer.id);
@@ -152,6 +261,27 @@ export class LayerBlobs implements BlobProvider {
         return this.#record(layer, await writeLayer(this.#content, bytes, config, options), config.type);
       },
     );
+  }
+
+  /** @throws DamagedBlobError where the blob is not the layer; what reading it fails with */
+  async #convert(
+    layer: LayerRow,
+    source: Descriptor,
+    config: CompressionConfig,
+    signal: AbortSignal | undefined,
+  ): Promise<WrittenLayer> {
+    // The layer's own diffID counts, whatever its descriptor says; estargz has a tar with more in it.
+    const checked =
+      layer.diffID === undefined || isEstargz(source)
+        ? source
+        : { ...source, annotations: { ...source.annotations, [ANNOTATION_UNCOMPRESSED]: layer.diffID } };
+    const options = signal === undefined ? {} : { signal };
+    try {
+      return await convertLayer(this.#content, checked, this, config, options);
+    } catch (error) {
+      if (error instanceof DamagedBlobError) this.#discard(layer.id, source.digest);
+      throw error;
+    }
   }
 
   /** A readable blob that satisfies `config`, as BuildKit chooses: without `force`, any format will do. */

@@ -1,4 +1,5 @@
 /** Native snapshotter: a whole tree per snapshot, for file systems and users that cannot mount overlays. */
+import type { Digest } from '../content/contract.ts';
 import type { MountSpec, Snapshot } from './contract.ts';
 import type { DiffSpec } from './jobs/tar.ts';
 import type { BuildTreeArgs, LayerSource } from './jobs/trees.ts';
@@ -92,25 +93,27 @@ export class NativeSnapshotter implements Snapshotter {
     let built = ids.length - 1;
     while (built > 0 && !this.#has(snapshotId(ids.slice(0, built)))) built--;
     const sources = await Promise.all(
-      ids.slice(built).map(async (id): Promise<LayerSource> => {
+      ids.slice(built).map(async (id): Promise<LayerSource & { id: string; digest?: Digest }> => {
         const row = records.layer(id);
         const spec = row === undefined || blobs.available(id).length > 0 ? undefined : this.diffOf(row);
-        if (spec !== undefined) return { kind: 'diff', spec };
+        if (spec !== undefined) return { id, kind: 'diff', spec };
         const { digest } = await blobs.fetch(id, options);
-        return { kind: 'blob', path: blobs.path(digest), diffID: row?.diffID };
+        return { id, digest, kind: 'blob', path: blobs.path(digest), diffID: row?.diffID };
       }),
     );
     const { base, fs } = directories.begin();
     try {
-      const args: BuildTreeArgs = {
-        base: built === 0 ? undefined : directories.path(this.format, snapshotId(ids.slice(0, built))),
-        layers: sources,
-        target: fs,
-      };
-      await extracting(`${sources.length} layers`, options, () =>
-        jobs.run('snapshots.buildTree', args, signalOf(options)),
-      );
+      const below = built === 0 ? undefined : directories.path(this.format, snapshotId(ids.slice(0, built)));
+      await extracting(`${sources.length} layers`, options, async () => {
+        // One by one, so that it is known which of them fails.
+        for (const [index, { id, digest, ...layer }] of sources.entries()) {
+          const args: BuildTreeArgs = { base: index === 0 ? below : undefined, layer, target: fs };
+          const run = (): Promise<void> => jobs.run('snapshots.buildTree', args, signalOf(options));
+          await (digest === undefined ? run() : blobs.blaming(id, digest, options.signal, run));
+        }
+      });
       store.transaction(() => {
+        for (const { id, digest } of sources) if (digest !== undefined) blobs.confirm(id, digest);
         if (this.#has(snapshot.id)) return;
         directories.publish(base, this.format, snapshot.id);
         records.addDirectory(this.format, snapshot.id, false);

@@ -130,9 +130,12 @@ export class OverlaySnapshotter implements Snapshotter {
         },
       };
       const { whiteouts } = await extracting(digest, blobs.shownAt(digest, options), () =>
-        jobs.run<UnpackArgs, Unpacked>('snapshots.unpack', args, signalOf(options)),
+        blobs.blaming(id, digest, options.signal, () =>
+          jobs.run<UnpackArgs, Unpacked>('snapshots.unpack', args, signalOf(options)),
+        ),
       );
       store.transaction(() => {
+        blobs.confirm(id, digest);
         // Another process may have been faster: its files are equal.
         if (this.#has(id)) return;
         directories.publish(base, this.format, id);

@@ -149,6 +149,10 @@ export class SnapshotRecords {
     );
   }
 
+  removeBlob(layer: string, digest: Digest): void {
+    this.#run('DELETE FROM layer_blob WHERE layer = ? AND digest = ?', layer, digest);
+  }
+
   hasBlob(digest: Digest): boolean {
     return this.#get('SELECT 1 FROM layer_blob WHERE digest = ?', digest) !== undefined;
   }

@@ -18,7 +18,7 @@ import type {
   SnapshotUsage,
 } from './contract.ts';
 import { Directories } from './directories.ts';
-import { annotated, compressionType, LayerBlobs } from './layer_blobs.ts';
+import { annotated, LayerBlobs } from './layer_blobs.ts';
 import { NativeSnapshotter } from './native.ts';
 import { chain, NewRecords } from './new_records.ts';
 import { OverlaySnapshotter } from './overlay.ts';
@@ -78,7 +78,8 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     let chainID: Digest | undefined;
     const id = this.#store.transaction(() => {
       let parent: string | undefined;
-      for (const { descriptor, diffID, provider, createdAt } of layers) {
+      for (const layer of layers) {
+        const { diffID, createdAt } = layer;
         chainID = chain(chainID, diffID);
         const row = this.#records.layerByChain(chainID) ?? {
           id: chainID.slice(chainID.indexOf(':') + 1, chainID.indexOf(':') + 1 + 2 * ID_BYTES),
@@ -89,9 +90,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
         };
         ids.push(row.id);
         if (row.origin === '') this.#records.addLayer({ ...row, origin: snapshotId(ids) });
-        const compression = compressionType(descriptor);
-        this.#records.addBlob(row.id, { descriptor, compression, provisional: false });
-        blobs.remember(descriptor, provider);
+        blobs.claim(row.id, layer);
         parent = this.#made.addSnapshot(ids, parent === undefined ? [] : [parent], meta);
       }
       return parent ?? this.#made.addSnapshot([], [], meta);
@@ -251,6 +250,14 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
 
   forgetProvider(blob: Digest): void {
     this.#parts.blobs.forget(blob);
+  }
+
+  disbelieve(blob: Digest): void {
+    this.#parts.blobs.disbelieve(blob);
+  }
+
+  mendBlob(blob: Digest): Promise<boolean> {
+    return this.#parts.blobs.mend(blob);
   }
 
   usable(snapshot: Snapshot): boolean {

@@ -1,6 +1,6 @@
 /** Images of a registry as an {@link ImagePlace}; documents are kept by digest in the content store. */
 import { CairnError } from '../errors/error.ts';
-import type { ContentStore, Descriptor, Digest } from '../content/contract.ts';
+import type { ContentStore, Descriptor } from '../content/contract.ts';
 import type { Reference, RegistryClient } from '../registry/contract.ts';
 import { formatReference } from '../registry/reference.ts';
 import { detectMediaType, type ImagePlace } from './image_manifest.ts';
@@ -30,7 +30,7 @@ export function registryImage(
     async resolve(signal) {
       const { digest, tag = 'latest' } = reference;
       if (digest !== undefined) {
-        const bytes = await kept(content, digest);
+        const bytes = await content.readSound(digest, MAX_DOCUMENT_BYTES);
         if (bytes !== undefined) return { mediaType: detectMediaType(bytes), digest, size: bytes.length };
       }
       let found: Descriptor | undefined;
@@ -46,7 +46,7 @@ export function registryImage(
     },
     async document(descriptor, signal) {
       const { digest, size } = descriptor;
-      const here = await kept(content, digest);
+      const here = await content.readSound(digest, MAX_DOCUMENT_BYTES);
       if (here !== undefined) return here;
       if (descriptor.mediaType.includes('manifest') || descriptor.mediaType.includes('index')) {
         const { bytes } = await repository.manifest(digest, { signal });
@@ -57,15 +57,4 @@ export function registryImage(
       return content.readAll(digest, MAX_DOCUMENT_BYTES);
     },
   };
-}
-
-/** What the store has of a document; undefined: nothing, or another process is just collecting it. */
-async function kept(content: ContentStore, digest: Digest): Promise<Uint8Array | undefined> {
-  if (content.info(digest) === undefined) return undefined;
-  try {
-    return await content.readAll(digest, MAX_DOCUMENT_BYTES);
-  } catch (error) {
-    if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined;
-    throw error;
-  }
 }

@@ -133,6 +133,7 @@ function suite(name: 'overlay' | 'native'): void {
       );
       // And the same tar again.
       other.store.db.exec('DELETE FROM layer_blob; UPDATE layer SET diff_id = NULL');
+      for (const { descriptor } of layers) other.snapshots.disbelieve(descriptor.digest);
       const again = await other.snapshots.remote(copy, { type: 'uncompressed' });
       assert.deepEqual(
         again?.descriptors.map((d) => d.digest),

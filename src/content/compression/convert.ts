@@ -8,6 +8,7 @@ import {
 } from '../contract.ts';
 import { CairnError } from '../../errors/error.ts';
 import { compressionOf } from '../media_types.ts';
+import { DamagedBlobError } from '../damaged_blob.ts';
 import { isDigest } from '../digest.ts';
 import { collect, verified } from '../verify.ts';
 import { decompress } from './decompress.ts';
@@ -38,20 +39,59 @@ export function diffIDOf(layer: Descriptor): Digest | undefined {
   return diffID !== undefined && isDigest(diffID) ? diffID : undefined;
 }
 
-/** The uncompressed bytes of a layer blob, with blob digest, size and (where it is known) diffID verified. */
-export function layerBytes(
+/**
+ * The uncompressed bytes of a layer blob, with blob digest, size and (where it is known) diffID verified.
+ * @throws DamagedBlobError where the blob is another one or cannot be decompressed; what reading it fails with
+ */
+export async function* layerBytes(
   layer: Descriptor,
   provider: BlobProvider,
   options: { signal?: AbortSignal } = {},
-): AsyncIterable<Uint8Array> {
-  const blob = verified(provider.read(layer, options), layer);
-  const diffID = diffIDOf(layer);
-  const bytes = decompress(blob);
-  return diffID === undefined ? bytes : verified(bytes, { digest: diffID });
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const read = new Reading(provider);
+  const digest = diffIDOf(layer);
+  const bytes = decompress(verified(read.provider.read(layer, options), layer));
+  try {
+    yield* digest === undefined ? bytes : verified(bytes, { digest });
+  } catch (error) {
+    throw read.failed ? error : new DamagedBlobError(layer.digest, error);
+  }
+}
+
+/** A provider, and whether it was its fault that something went wrong. */
+class Reading {
+  failed = false;
+  readonly provider: BlobProvider;
+
+  constructor(provider: BlobProvider) {
+    this.provider = { read: (blob, options) => this.#noting(provider.read(blob, options)) };
+  }
+
+  async *#noting(bytes: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, undefined> {
+    try {
+      yield* bytes;
+    } catch (error) {
+      this.failed = true;
+      throw error;
+    }
+  }
 }
 
 /** The layer's own tar out of an estargz blob: what comes before the table of contents. The blob is verified. */
 async function* estargzTar(
+  layer: Descriptor,
+  provider: BlobProvider,
+  options: { signal?: AbortSignal },
+): AsyncGenerator<Uint8Array, void, undefined> {
+  const read = new Reading(provider);
+  try {
+    yield* estargzPayload(layer, read.provider, options);
+  } catch (error) {
+    throw read.failed ? error : new DamagedBlobError(layer.digest, error);
+  }
+}
+
+async function* estargzPayload(
   layer: Descriptor,
   provider: BlobProvider,
   options: { signal?: AbortSignal },

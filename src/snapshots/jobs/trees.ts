@@ -15,24 +15,21 @@ export type LayerSource =
   | { kind: 'diff'; spec: DiffSpec };
 
 export interface BuildTreeArgs {
-  /** A finished tree to begin with. */
+  /** A finished tree to begin with; undefined: with what is there. */
   base: string | undefined;
-  /** Lowest first. */
-  layers: LayerSource[];
-  /** An existing, empty directory. */
+  layer: LayerSource;
+  /** An existing directory, empty where there is a base. */
   target: string;
 }
 
-/** Makes the tree of a stack of layers; files of `base` are linked, not copied. */
-export async function buildTree({ base, layers, target }: BuildTreeArgs, context: JobContext): Promise<void> {
+/** Puts a layer on top of a tree; files of `base` are linked, not copied. */
+export async function buildTree({ base, layer, target }: BuildTreeArgs, context: JobContext): Promise<void> {
   const root = toBinary(target);
   if (base !== undefined)
     copyTree(toBinary(base), root, { link: true, onFile: () => stopIfAborted(context) });
-  for (const layer of layers) {
-    const applyTarget = { root, format: { kind: 'tree' as const }, lowers: [] };
-    if (layer.kind === 'diff') applyDiff(layer.spec, applyTarget, context);
-    else await unpack({ blob: layer.path, diffID: layer.diffID, target: applyTarget }, context);
-  }
+  const applyTarget = { root, format: { kind: 'tree' as const }, lowers: [] };
+  if (layer.kind === 'diff') applyDiff(layer.spec, applyTarget, context);
+  else await unpack({ blob: layer.path, diffID: layer.diffID, target: applyTarget }, context);
 }
 
 /** Copies a tree that will be written to. */
