@@ -1,9 +1,7 @@
 /** The blobs of layers: which there are, fetching them, making them. */
-import { compressionOf } from '../content/media_types.ts';
 import { convertLayer, isEstargz, needsConversion } from '../content/compression/convert.ts';
 import { writeLayer, type WrittenLayer } from '../content/compression/layer.ts';
 import {
-  ANNOTATION_CREATED_AT,
   ANNOTATION_UNCOMPRESSED,
   type BlobProvider,
   type ByteRange,
@@ -22,8 +20,10 @@ import type { VertexProgress } from '../progress/events.ts';
 import type { Store } from '../store/contract.ts';
 import type { RemoteLayer } from './contract.ts';
 import type { DiffSpec } from './jobs/tar.ts';
+import { compressionType } from './layer_descriptor.ts';
 import { Once } from './once.ts';
 import type { LayerBlob, LayerRow, SnapshotRecords } from './records.ts';
+import { watched } from './watched_fetch.ts';
 
 export interface FetchOptions {
   progress?: VertexProgress | undefined;
@@ -34,9 +34,6 @@ export interface FetchOptions {
 interface Claim extends LayerBlob {
   hearsay: boolean;
 }
-
-/** Progress of a fetch is told at most this often, in milliseconds. */
-const PROGRESS_MS = 100;
 
 /**
  * What layers mostly were before somebody wanted them in another format, first: then an image does not depend on
@@ -312,48 +309,4 @@ function lost(layer: string): CairnError {
   return new CairnError(`layer ${layer} is lost: neither its files nor a blob of it can be found`, {
     code: 'NOT_FOUND',
   });
-}
-
-/** The compression that a descriptor is in; media types that are unknown count as uncompressed. */
-export function compressionType(descriptor: Descriptor): CompressionType {
-  return isEstargz(descriptor) ? 'estargz' : (compressionOf(descriptor.mediaType) ?? 'uncompressed');
-}
-
-/** A descriptor as Remote promises it: with diffID and creation time. */
-export function annotated(descriptor: Descriptor, layer: LayerRow): Descriptor {
-  const annotations = { ...descriptor.annotations };
-  const diffID = annotations[ANNOTATION_UNCOMPRESSED] ?? layer.diffID;
-  if (diffID !== undefined) annotations[ANNOTATION_UNCOMPRESSED] = diffID;
-  annotations[ANNOTATION_CREATED_AT] ??= rfc3339(layer.createdAt);
-  return { ...descriptor, annotations };
-}
-
-/** As Go's time.Time marshals: no zeros at the end of the fraction. */
-function rfc3339(date: Date): string {
-  return date.toISOString().replace(/\.?0*Z$/, 'Z');
-}
-
-/** The bytes, with their count told as the status of a download. */
-async function* watched(
-  bytes: AsyncIterable<Uint8Array>,
-  blob: Descriptor,
-  progress: VertexProgress | undefined,
-): AsyncGenerator<Uint8Array, void, undefined> {
-  const started = new Date();
-  let current = 0;
-  let told = 0;
-  const tell = (completed?: Date): void => {
-    const times = completed === undefined ? { started } : { started, completed };
-    progress?.status({ id: blob.digest, name: 'downloading', current, total: blob.size, ...times });
-  };
-  tell();
-  for await (const chunk of bytes) {
-    yield chunk;
-    current += chunk.length;
-    if (Date.now() - told >= PROGRESS_MS) {
-      told = Date.now();
-      tell();
-    }
-  }
-  tell(new Date());
 }

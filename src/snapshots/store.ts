@@ -18,7 +18,8 @@ import type {
   SnapshotUsage,
 } from './contract.ts';
 import { Directories } from './directories.ts';
-import { annotated, LayerBlobs } from './layer_blobs.ts';
+import { LayerBlobs } from './layer_blobs.ts';
+import { annotated } from './layer_descriptor.ts';
 import { NativeSnapshotter } from './native.ts';
 import { chain, NewRecords } from './new_records.ts';
 import { OverlaySnapshotter } from './overlay.ts';
