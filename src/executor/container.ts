@@ -132,6 +132,7 @@ export async function runContainer(
       bundle,
       oci,
       cgroups: around.cgroups,
+      rootless: around.rootless,
       filters,
       cleanup,
     });

@@ -3,6 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Cgroups } from './cgroup.ts';
 import type { Cleanup } from './cleanup.ts';
+import { bindDevices, canMakeDevices } from './devices.ts';
 import type { OciSpec } from './oci_spec.ts';
 import { homeOf } from './user.ts';
 import { PLAIN_ENVIRONMENT, type Runtime } from './runtime.ts';
@@ -22,6 +23,8 @@ export interface Bundle {
   bundle: string;
   oci: OciSpec;
   cgroups: Cgroups;
+  /** In a user namespace. */
+  rootless: boolean;
   /** Keeps compiled seccomp filters. */
   filters: string;
   /** Takes what is to be undone after the step. */
@@ -31,14 +34,17 @@ export interface Bundle {
 /** Writes what the runtime wants to read into the bundle, and says how to start it. */
 export function runtimeCommand(
   runtime: Runtime,
-  { id, state, bundle, oci, cgroups, filters, cleanup }: Bundle,
+  { id, state, bundle, oci, cgroups, rootless, filters, cleanup }: Bundle,
 ): Command {
   const env = PLAIN_ENVIRONMENT;
   if (runtime.name === 'unshare') return { ...unshareCommand(runtime, bundle, oci, cleanup), env };
   if (runtime.name === 'crun') {
     useCompiledFilter(oci, filters);
     giveHome(oci);
-    if (!existsSync('/proc/kcore')) dropCoreLink(oci);
+    if (!existsSync('/proc/kcore')) {
+      if (canMakeDevices(oci, rootless)) bindDevices(oci, bundle, cleanup);
+      else dropCoreLink(oci);
+    }
   }
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(oci));
   const run = ['run', '--bundle', bundle, id];
@@ -58,7 +64,7 @@ function giveHome({ process: step, root }: OciSpec): void {
 }
 
 /**
- * crun links /dev/core to a file that this kernel does not have; runc looks first. The hook takes what crun writes
+ * crun links /dev/core to a file that this kernel does not have (devices.ts); runc looks first. The hook takes what crun writes
  * to its standard input before it ends: crun fails the step when that pipe breaks. `cat` takes it whole, the shell's
  * own `read` byte for byte, which is 10 ms for the compiled filter among it.
  */

@@ -12,6 +12,7 @@ export const MS_REMOUNT = 0x20;
 export const MS_BIND = 0x1000;
 export const MS_REC = 0x4000;
 export const MS_SLAVE = 0x80000;
+export const MS_STRICTATIME = 0x1000000;
 export const MNT_DETACH = 2;
 export const CLONE_NEWNS = 0x20000;
 
