@@ -51,6 +51,10 @@ export type OpResolver = (vertex: Vertex) => Op;
 export interface SecretSource {
   /** Undefined: no such secret. */
   secret(id: string): Promise<Uint8Array | undefined>;
-  /** Path of a unix socket that forwards to the agent or keys offered under this id; undefined: none offered. */
+  /**
+   * Path of a unix socket that forwards to the agent or keys offered under this id; undefined: this client forwards none
+   * under any id.
+   * @throws CairnError NOT_FOUND when it forwards agents, but none under this id
+   */
   sshSocket(id: string): Promise<string | undefined>;
 }

@@ -9,7 +9,10 @@ import type { ContextSource } from './contract.ts';
 export interface SourceSecrets {
   /** Undefined: no such secret. */
   secret(id: string): Promise<Uint8Array | undefined>;
-  /** Path of a unix socket to the agent offered under this id; undefined: none offered. */
+  /**
+   * Path of a unix socket to the agent offered under this id; undefined: this client forwards none under any id.
+   * @throws CairnError NOT_FOUND when it forwards agents, but none under this id
+   */
   sshSocket(id: string): Promise<string | undefined>;
 }
 

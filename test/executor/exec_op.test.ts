@@ -8,6 +8,7 @@ import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import type { Descriptor, Digest } from '../../src/content/contract.ts';
 import { createContentStore } from '../../src/content/store.ts';
 import { workerEntryUrl } from '../../src/engine/worker_entry.ts';
+import { CairnError } from '../../src/errors/error.ts';
 import { createExecutor } from '../../src/executor/executor.ts';
 import {
   ExecOpSchema,
@@ -48,7 +49,10 @@ describe('exec ops', { skip }, () => {
     sources: () => assert.fail('no sources here'),
     secrets: {
       secret: async (id) => (secrets.has(id) ? Buffer.from(secrets.get(id) ?? '') : undefined),
-      sshSocket: async () => undefined,
+      sshSocket: async (id) => {
+        if (id === 'default') return undefined;
+        throw new CairnError(`unset ssh forward key ${id}`, { code: 'NOT_FOUND' });
+      },
     },
     executor: async () => executor,
   };
@@ -271,17 +275,26 @@ describe('exec ops', { skip }, () => {
   });
 
   test('an agent that is missing is an error, or left out when optional', async () => {
-    const ssh = (optional: boolean): MountInit => ({
+    const ssh = (ID: string, optional: boolean): MountInit => ({
       input: -1n,
       output: -1n,
       dest: '/s',
       mountType: MountType.SSH,
-      SSHOpt: { ID: 'default', mode: 0o600, optional },
+      SSHOpt: { ID, mode: 0o600, optional },
     });
-    await assert.rejects(run('true', { mounts: [ROOT, ssh(false)] }), {
-      message: 'unset ssh forward key default',
+    // A client that forwards none at all, and one that forwards others.
+    await assert.rejects(run('true', { mounts: [ROOT, ssh('', false)] }), {
+      message: 'no SSH key "" forwarded from the client',
     });
-    assert.equal((await run('test -e /s || echo absent', { mounts: [ROOT, ssh(true)] })).out, 'absent\n');
+    await assert.rejects(run('true', { mounts: [ROOT, ssh('other', false)] }), {
+      message: 'unset ssh forward key other',
+    });
+    for (const id of ['', 'other']) {
+      assert.equal(
+        (await run('test -e /s || echo absent', { mounts: [ROOT, ssh(id, true)] })).out,
+        'absent\n',
+      );
+    }
   });
 
   test('proxy settings and a default PATH are in the environment', async () => {

@@ -71,7 +71,13 @@ export function createEmbeddedClient(
     },
     async sshSocket(id) {
       const spec = inputs.ssh.find((ssh) => ssh.id === id);
-      if (spec === undefined) return undefined;
+      if (spec === undefined) {
+        // In buildx's words: its client always forwards agents, also when there is none to forward.
+        throw new CairnError(`unset ssh forward key ${id}`, {
+          code: 'NOT_FOUND',
+          hint: `Give one with --ssh ${id}, or --ssh ${id}=PATH for a key file or an agent's socket.`,
+        });
+      }
       let agent = agents.get(id);
       if (agent === undefined) {
         agent = import('../../executor/ssh/agent.ts').then((module) => module.openAgent(spec.paths, env));

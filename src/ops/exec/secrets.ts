@@ -64,13 +64,15 @@ export async function agentSocket(
   source: SecretSource,
   options: SSHOpt | undefined,
 ): Promise<string | undefined> {
-  const id = options?.ID === undefined || options.ID === '' ? 'default' : options.ID;
-  const socket = await source.sshSocket(id);
-  if (socket === undefined && options?.optional !== true) {
-    throw new CairnError(`unset ssh forward key ${id}`, {
-      code: 'NOT_FOUND',
-      hint: `Give one with --ssh ${id}, or --ssh ${id}=PATH for a key file or an agent's socket.`,
-    });
+  const id = options?.ID ?? '';
+  try {
+    const socket = await source.sshSocket(id === '' ? 'default' : id);
+    if (socket !== undefined) return socket;
+  } catch (error) {
+    if (options?.optional === true && error instanceof CairnError && error.code === 'NOT_FOUND')
+      return undefined;
+    throw error;
   }
-  return socket;
+  if (options?.optional === true) return undefined;
+  throw new CairnError(`no SSH key "${id}" forwarded from the client`, { code: 'NOT_FOUND' });
 }
