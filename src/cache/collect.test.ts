@@ -129,6 +129,15 @@ describe('policy', () => {
     assert.deepEqual(collectionRules({ reservedSpace: { bytes: 7 } }, disk)[2], { reservedSpace: 7 });
   });
 
+  test('rules that are given replace all passes', () => {
+    const rules = [{ all: true, keepDuration: 5, maxUsedSpace: { percent: 10 } }, { filters: ['private'] }];
+    assert.deepEqual(collectionRules({ reservedSpace: { bytes: 7 }, rules }, disk), [
+      { filters: [], all: true, keepDuration: 5, maxUsedSpace: 21e9 },
+      { filters: ['private'], all: false, keepDuration: 0 },
+    ]);
+    assert.equal(collectionRules({ rules: [] }, disk).length, 4);
+  });
+
   for (const [name, rule, used, free, kept] of [
     ['no limit keeps nothing', {}, 500, 0, 0],
     ['a most is kept', { maxUsedSpace: 300 }, 500, 0, 300],

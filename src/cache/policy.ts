@@ -17,16 +17,27 @@ export interface PruneRule {
   minFreeSpace?: number;
 }
 
+type SpaceLimits = Pick<PruneRule, 'reservedSpace' | 'maxUsedSpace' | 'minFreeSpace'>;
+
 /** A size in bytes or in percent of the disk. */
 export type DiskSpace = { bytes: number } | { percent: number };
 
-/** The `gc` settings of the config file; what is absent takes BuildKit's default when all are. */
+/** A rule of the configuration file, which depends on the disk. */
+export interface GivenRule extends Pick<PruneRule, 'filters' | 'all' | 'keepDuration'> {
+  reservedSpace?: DiskSpace;
+  maxUsedSpace?: DiskSpace;
+  minFreeSpace?: DiskSpace;
+}
+
+/** The collection's settings of the configuration file; what is absent takes BuildKit's default when all are. */
 export interface GcSettings {
   /** False: never collect by itself. */
   enabled?: boolean;
   reservedSpace?: DiskSpace;
   maxUsedSpace?: DiskSpace;
   minFreeSpace?: DiskSpace;
+  /** In place of the passes that there are by default and the sizes above; none: those. */
+  rules?: readonly GivenRule[];
 }
 
 export interface Disk {
@@ -61,6 +72,11 @@ export function bytesOf(space: DiskSpace, disk: Disk): number {
 /** The passes of an automatic collection, from what is easiest to make again to everything. */
 export function collectionRules(settings: GcSettings, disk: Disk): PruneRule[] {
   if (settings.enabled === false) return [];
+  if (settings.rules !== undefined && settings.rules.length > 0) {
+    return settings.rules.map(({ filters = [], all = false, keepDuration = 0, ...space }) => {
+      return { filters, all, keepDuration, ...givenSpace(space, disk) };
+    });
+  }
   const unset =
     settings.reservedSpace === undefined &&
     settings.maxUsedSpace === undefined &&
@@ -78,7 +94,7 @@ export function collectionRules(settings: GcSettings, disk: Disk): PruneRule[] {
   ];
 }
 
-function defaultSpace(disk: Disk): PruneRule {
+function defaultSpace(disk: Disk): SpaceLimits {
   const limited = ({ percent, atMost }: { percent: number; atMost: number }): number =>
     Math.min(bytesOf({ percent }, disk), atMost);
   return {
@@ -88,7 +104,8 @@ function defaultSpace(disk: Disk): PruneRule {
   };
 }
 
-function givenSpace({ reservedSpace, maxUsedSpace, minFreeSpace }: GcSettings, disk: Disk): PruneRule {
+function givenSpace(given: GivenRule, disk: Disk): SpaceLimits {
+  const { reservedSpace, maxUsedSpace, minFreeSpace } = given;
   return {
     ...(reservedSpace === undefined ? {} : { reservedSpace: bytesOf(reservedSpace, disk) }),
     ...(maxUsedSpace === undefined ? {} : { maxUsedSpace: bytesOf(maxUsedSpace, disk) }),

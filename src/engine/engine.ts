@@ -13,7 +13,8 @@ export async function createEngine(options: EngineOptions): Promise<Builder> {
     async build(request, client, progress, signal) {
       const result = await runBuild({ services, request, client, progress, signal });
       try {
-        await collectAfterBuild(services.store, everyRecord(services.store, services.snapshots), {}, signal);
+        const { store, snapshots, collection } = services;
+        await collectAfterBuild(store, everyRecord(store, snapshots), collection, signal);
       } catch (error) {
         // The build is done; what could not be collected now is for the next time.
         options.warn(`collecting the store failed: ${messageOf(error)}`);

@@ -1,15 +1,17 @@
 /** The parts that builds of one process share: the store and what lives in it, worker threads, the solver. */
 import { createLocalKeyStore } from '../cache/local.ts';
+import type { GcSettings } from '../cache/policy.ts';
 import { CACHE_TABLES } from '../cache/tables.ts';
 import type { KeyStore } from '../cache/contract.ts';
 import { createContentStore, type LeasingContentStore } from '../content/store.ts';
 import type { Executor } from '../executor/contract.ts';
 import { CACHE_MOUNT_TABLES } from '../ops/exec/cache_mount_tables.ts';
+import { loadConfigFile } from '../platform/config_file.ts';
 import type { JobPool } from '../platform/contract.ts';
 import { createJobPool } from '../platform/job_pool.ts';
 import { callingUser } from '../platform/rootless.ts';
 import type { RegistryHosts } from '../registry/endpoints.ts';
-import { loadRegistryHosts } from '../registry/hosts_config.ts';
+import { registryHosts } from '../registry/hosts_config.ts';
 import { createContentHasher } from '../snapshots/contenthash/store_hasher.ts';
 import { CONTENT_HASH_TABLES } from '../snapshots/contenthash/tables.ts';
 import type { ContentHasher } from '../snapshots/contenthash/hasher.ts';
@@ -22,6 +24,7 @@ import { SOURCE_TABLES } from '../sources/tables.ts';
 import { openStore } from '../store/open.ts';
 import { storeRoot } from '../store/root.ts';
 import type { Store } from '../store/contract.ts';
+import { collectionSettings } from './collection_settings.ts';
 import { createSlots } from './slots.ts';
 import { workerEntryUrl } from './worker_entry.ts';
 
@@ -45,6 +48,8 @@ export interface EngineServices {
   keys: KeyStore;
   solver: Solver;
   hosts: RegistryHosts;
+  /** What the automatic collection goes by. */
+  collection: GcSettings;
   executor(): Promise<Executor>;
   /** Slots for steps that run at once. */
   execSlot(signal: AbortSignal): Promise<() => void>;
@@ -77,7 +82,9 @@ export function openStoreParts({
 /** @throws CairnError STORE, USAGE for a configuration file that cannot be used */
 export async function openServices(options: EngineOptions): Promise<EngineServices> {
   const { config, env } = options;
-  const hosts = await loadRegistryHosts(config === undefined ? env : { ...env, CAIRN_CONFIG: config });
+  const file = await loadConfigFile(config === undefined ? env : { ...env, CAIRN_CONFIG: config });
+  const hosts: RegistryHosts = file === undefined ? new Map() : registryHosts(file);
+  const collection = file === undefined ? {} : collectionSettings(file);
   const parts = openStoreParts(options);
   const { store, pool, snapshots } = parts;
   let executor: Promise<Executor> | undefined;
@@ -88,6 +95,7 @@ export async function openServices(options: EngineOptions): Promise<EngineServic
     keys: createLocalKeyStore(store, snapshots),
     solver: createSolver(),
     hosts,
+    collection,
     executor: () =>
       (executor ??= import('../executor/executor.ts').then(({ createExecutor }) =>
         createExecutor({ pool, store, env, warn: options.warn }),

@@ -1,81 +1,41 @@
 /**
- * The configuration file's `[registry."host"]` tables, in buildkitd.toml's syntax (BuildKit v0.32.2,
- * util/resolver/config and docs/buildkitd.toml.md). Other tables of a buildkitd.toml are left alone.
+ * The configuration file's `[registry."host"]` tables (BuildKit v0.32.2, util/resolver/config and
+ * docs/buildkitd.toml.md).
  */
-import { readFileSync, readdirSync } from 'node:fs';
-import { homedir } from 'node:os';
+import { readdirSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
-import { CairnError, messageOf } from '../errors/error.ts';
+import { CairnError } from '../errors/error.ts';
+import {
+  isConfigTable,
+  wrongConfigValue,
+  type ConfigFile,
+  type ConfigTable,
+} from '../platform/config_file.ts';
 import type { RegistryHostConfig } from './contract.ts';
 import type { RegistryHosts } from './endpoints.ts';
 
-type Environment = Readonly<Record<string, string | undefined>>;
-
-const FILE_NAME = 'cairn.toml';
-const SYSTEM_PATH = `/etc/cairn/${FILE_NAME}`;
 const KEYS = ['mirrors', 'http', 'insecure', 'ca', 'keypair', 'tlsconfigdir'];
 
-/** Where the configuration is looked for: CAIRN_CONFIG alone where it is set, else the user's, then the system's. */
-export function configPaths(env: Environment): string[] {
-  const named = env['CAIRN_CONFIG'];
-  if (named !== undefined && named !== '') return [named];
-  const config = env['XDG_CONFIG_HOME'];
-  const base = config === undefined || config === '' ? join(env['HOME'] ?? homedir(), '.config') : config;
-  return [join(base, 'cairn', FILE_NAME), SYSTEM_PATH];
-}
-
 /**
- * The tables of the first configuration file that is there; none: no tables. The TOML parser is loaded only then.
- * @throws CairnError USAGE for a file that cannot be read or used, naming file and key
+ * The hosts that the file has tables for; relative paths in it are relative to its directory.
+ * @throws CairnError USAGE for a value that cannot be used, naming file and key
  */
-export async function loadRegistryHosts(env: Environment): Promise<RegistryHosts> {
-  for (const path of configPaths(env)) {
-    let text: string;
-    try {
-      text = readFileSync(path, 'utf8');
-    } catch (cause) {
-      const missing = (cause as NodeJS.ErrnoException).code === 'ENOENT';
-      if (missing && path !== env['CAIRN_CONFIG']) continue;
-      throw new CairnError(`cannot read configuration file ${path}: ${messageOf(cause)}`, {
-        code: 'USAGE',
-        cause,
-      });
-    }
-    return parseRegistryHosts(text, path);
-  }
-  return new Map();
-}
-
-/** Parses the text of a configuration file; relative paths in it are relative to its directory. */
-export async function parseRegistryHosts(text: string, path: string): Promise<RegistryHosts> {
-  const { parse } = await import('smol-toml');
-  let root: Record<string, unknown>;
-  try {
-    root = parse(text);
-  } catch (cause) {
-    throw new CairnError(`${path}: ${messageOf(cause)}`, { code: 'USAGE', cause });
-  }
+export function registryHosts({ path, root }: ConfigFile): RegistryHosts {
   const hosts = new Map<string, RegistryHostConfig>();
   const registry = root['registry'];
   if (registry === undefined) return hosts;
-  if (!isTable(registry)) throw wrong(path, 'registry', 'a table for each host, [registry."docker.io"]');
+  if (!isConfigTable(registry)) {
+    throw wrongConfigValue(path, 'registry', 'a table for each host, [registry."docker.io"]');
+  }
   for (const [host, table] of Object.entries(registry)) {
     const key = `registry."${host}"`;
-    if (!isTable(table)) throw wrong(path, key, 'a table');
+    if (!isConfigTable(table)) throw wrongConfigValue(path, key, 'a table');
     hosts.set(host, hostConfig(table, path, key));
   }
   return hosts;
 }
 
-function isTable(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
-}
-
-function wrong(path: string, key: string, expected: string): CairnError {
-  return new CairnError(`${path}: ${key} must be ${expected}`, { code: 'USAGE' });
-}
-
-function hostConfig(table: Record<string, unknown>, path: string, key: string): RegistryHostConfig {
+function hostConfig(table: ConfigTable, path: string, key: string): RegistryHostConfig {
   const unknown = Object.keys(table).find((name) => !KEYS.includes(name));
   if (unknown !== undefined) {
     throw new CairnError(`${path}: ${key} has no key "${unknown}"`, {
@@ -87,14 +47,14 @@ function hostConfig(table: Record<string, unknown>, path: string, key: string): 
   const list = (name: string): string[] => {
     const value = table[name] ?? [];
     if (!Array.isArray(value) || !value.every((entry) => typeof entry === 'string')) {
-      throw wrong(path, `${key}.${name}`, 'a list of strings');
+      throw wrongConfigValue(path, `${key}.${name}`, 'a list of strings');
     }
     return value;
   };
   const flag = (name: 'http' | 'insecure'): { http?: boolean; insecure?: boolean } => {
     const value = table[name];
     if (value === undefined) return {};
-    if (typeof value !== 'boolean') throw wrong(path, `${key}.${name}`, 'true or false');
+    if (typeof value !== 'boolean') throw wrongConfigValue(path, `${key}.${name}`, 'true or false');
     return { [name]: value };
   };
   const config: RegistryHostConfig = {
@@ -117,9 +77,9 @@ function keyPairs(
   if (value === undefined) return [];
   const entries: unknown[] = Array.isArray(value) ? value : [value];
   return entries.map((entry) => {
-    const { key: file, cert } = isTable(entry) ? entry : {};
+    const { key: file, cert } = isConfigTable(entry) ? entry : {};
     if (typeof file !== 'string' || typeof cert !== 'string') {
-      throw wrong(path, `${key}.keypair`, 'tables with key and cert, [[registry."host".keypair]]');
+      throw wrongConfigValue(path, `${key}.keypair`, 'tables with key and cert, [[registry."host".keypair]]');
     }
     return { key: at(file), cert: at(cert) };
   });

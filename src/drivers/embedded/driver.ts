@@ -7,7 +7,7 @@ import { checkInputs, createEmbeddedClient } from './client.ts';
 export interface EmbeddedOptions {
   /** The store; default: as store/root.ts says. */
   root?: string;
-  /** Configuration file; default: as registry/hosts_config.ts says. */
+  /** Configuration file; default: as platform/config_file.ts says. */
   config?: string;
   env: NodeJS.ProcessEnv;
 }
