@@ -1,12 +1,14 @@
 /** Caches that were imported, beside the local store. */
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import { setTimeout as tick } from 'node:timers/promises';
 import type { KeySource } from '../cache/contract.ts';
 import { exportCache } from '../cache/export.ts';
 import { lazyKeySource } from '../cache/imported.ts';
 import type { Edge } from '../llb/graph.ts';
 import { recordDigest } from '../cache/record.ts';
 import { digestOf } from '../cache/test_snapshots.ts';
+import type { VertexEvent } from '../progress/events.ts';
 import { Steps, type StepOptions } from './test_graph.ts';
 
 let there: Steps;
@@ -77,6 +79,31 @@ describe('an imported cache', () => {
     const cache = (await there.exported(staged(there), 'min'))(here);
     const again = await ran(here, staged(here, 'v2'), [cache]);
     assert.deepEqual(again, ['base', 'compile', 'context', 'copy source']);
+  });
+
+  test('shows as cached what runs when a step that follows it is found, and then that it ran', async () => {
+    const found = (steps: Steps, run?: StepOptions['run']): [Edge, Edge] => {
+      const base = steps.step('base');
+      const made = steps.step('made', [base], run === undefined ? {} : { run });
+      return [steps.step('found', [base, made]), made];
+    };
+    const cache = (await there.exported(found(there)[0], 'min'))(here);
+    const until = async (name: string, is: (event: VertexEvent) => boolean): Promise<void> => {
+      while (!here.events.some((event) => event.name === name && is(event))) await tick();
+    };
+    const slow = changed(cache, {
+      load: async (result) => {
+        await until('made', ({ started }) => started !== undefined);
+        return cache.load(result);
+      },
+    });
+    const made = (): Promise<void> => until('found', ({ cached }) => cached === true);
+    assert.deepEqual(await ran(here, here.step('new', found(here, made)), [slow]), ['base', 'made', 'new']);
+    const ends = here.events.filter(({ name, completed }) => name === 'made' && completed !== undefined);
+    assert.deepEqual(
+      ends.map(({ cached }) => cached),
+      [true, false],
+    );
   });
 
   test('answers by the second name of a source', async () => {

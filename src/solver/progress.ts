@@ -74,13 +74,16 @@ export class SolveProgress {
     };
   }
 
-  /** When a vertex starts or is found, inputs that never started were not needed: they are shown as cached. */
+  /**
+   * When a vertex starts or is found, inputs that are not done were not needed: they are shown as cached. Of an
+   * input that runs all the same, for another vertex, its end is told later.
+   */
   #skipInputs(digest: Digest, now: Date): void {
     const open = [...(this.#shown.get(digest)?.inputs ?? [])];
     const skipped: VertexEvent[] = [];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const event = this.#shown.get(next);
-      if (event === undefined || event.started !== undefined || event.completed !== undefined) continue;
+      if (event === undefined || event.completed !== undefined) continue;
       const shown = { ...event, started: now, completed: now, cached: true };
       this.#shown.set(next, shown);
       skipped.push(shown);
