@@ -1,6 +1,7 @@
 /** Control groups: which kind there is, and what a group tells of its step. */
-import { accessSync, constants, existsSync, readFileSync, rmdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, existsSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { basename, dirname, join } from 'node:path';
 import { enterPrivateMounts, mount } from '../platform/syscalls_mount.ts';
 import type { Runtime } from './runtime.ts';
 
@@ -55,5 +56,49 @@ export function removeOuterGroup(cgroupsPath: string): void {
     rmdirSync(join(ROOT, dirname(cgroupsPath)));
   } catch {
     // Gone, or still in use by a dying process: an empty group costs nothing, and reaping looks again.
+  }
+}
+
+/** How long a group may hold processes that were killed. */
+const PATIENCE_MS = 1000;
+const RETRY_MS = 20;
+
+/**
+ * Removes a step's group and those below it from every hierarchy; a runtime that was killed before it had written
+ * its record leaves them. Processes in them are left alone.
+ * @returns false when processes hold one of them still
+ */
+export async function removeGroups(cgroupsPath: string): Promise<boolean> {
+  const group = basename(cgroupsPath) === INNER_GROUP ? dirname(cgroupsPath) : cgroupsPath;
+  const places = hierarchies().map((hierarchy) => join(hierarchy, group));
+  for (const start = Date.now(); ;) {
+    for (const place of places) removeTree(place);
+    if (!places.some((place) => existsSync(place))) return true;
+    if (Date.now() - start > PATIENCE_MS) return false;
+    await sleep(RETRY_MS);
+  }
+}
+
+function hierarchies(): string[] {
+  if (existsSync(join(ROOT, 'cgroup.controllers'))) return [ROOT];
+  return groupsIn(ROOT);
+}
+
+/** A group's files go with it. */
+function removeTree(group: string): void {
+  for (const inner of groupsIn(group)) removeTree(inner);
+  try {
+    rmdirSync(group);
+  } catch {
+    // Not there, or in use.
+  }
+}
+
+function groupsIn(directory: string): string[] {
+  try {
+    const entries = readdirSync(directory, { withFileTypes: true });
+    return entries.filter((entry) => entry.isDirectory()).map(({ name }) => join(directory, name));
+  } catch {
+    return [];
   }
 }

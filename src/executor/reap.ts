@@ -1,8 +1,10 @@
 /** Ends what killed processes left running. */
-import { readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { removeBundle } from './bundle.ts';
+import { removeGroups } from './cgroup.ts';
 import { deleteContainer } from './kill.ts';
+import type { OciSpec } from './oci_spec.ts';
 import { killRecorded } from './process_record.ts';
 import { findRuntime, type Runtime } from './runtime.ts';
 
@@ -11,7 +13,7 @@ export interface ReapArgs {
   directories: string[];
 }
 
-/** Kills the containers of dead processes and removes their directories. What cannot be removed is left to the next. */
+/** Kills the containers of dead processes and removes their control groups and directories. What cannot be removed is left to the next. */
 export async function reapContainers({ directories }: ReapArgs): Promise<void> {
   for (const directory of directories) {
     for (const name of namesIn(join(directory, 'state'))) {
@@ -22,7 +24,28 @@ export async function reapContainers({ directories }: ReapArgs): Promise<void> {
         else if (runtime !== undefined) await deleteContainer({ runtime, state, id });
       }
     }
-    removeDirectory(directory);
+    // The bundle is what leads to a group that is still in use.
+    if (await removeGroupsOf(join(directory, 'bundles'))) removeDirectory(directory);
+  }
+}
+
+/** @returns false when one of them is in use */
+async function removeGroupsOf(bundles: string): Promise<boolean> {
+  let removed = true;
+  for (const id of namesIn(bundles)) {
+    const path = cgroupsPathOf(join(bundles, id));
+    if (path !== undefined && path.includes(id)) removed = (await removeGroups(path)) && removed;
+  }
+  return removed;
+}
+
+function cgroupsPathOf(bundle: string): string | undefined {
+  try {
+    const oci = JSON.parse(readFileSync(join(bundle, 'config.json'), 'utf8')) as Partial<OciSpec>;
+    return oci.linux?.cgroupsPath;
+  } catch {
+    // Killed before it was written, or while it was: there was no runtime yet.
+    return undefined;
   }
 }
 

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, describe, test } from 'node:test';
 import { workerEntryUrl } from '../../src/engine/worker_entry.ts';
+import { detectCgroups } from '../../src/executor/cgroup.ts';
 import { createExecutor } from '../../src/executor/executor.ts';
 import { findRuntime } from '../../src/executor/runtime.ts';
 import { createJobPool } from '../../src/platform/job_pool.ts';
@@ -30,6 +31,21 @@ function processesWith(word: string): { pid: number; command: string }[] {
       }
     })
     .filter(({ command }) => command.includes(word));
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It ended with another of them.
+  }
+}
+
+/** Control groups of that name, in all hierarchies. */
+function groupsNamed(name: string): string[] {
+  const root = '/sys/fs/cgroup';
+  const hierarchies = [root, ...readdirSync(root).map((each) => join(root, each))];
+  return hierarchies.map((each) => join(each, 'cairn', name)).filter((path) => existsSync(path));
 }
 
 async function gone(word: string): Promise<boolean> {
@@ -65,24 +81,7 @@ describe('a killed cairn', { skip }, () => {
       return { root, child };
     }
 
-    test(`leaves no container running with ${name}`, { skip: missing }, async () => {
-      const marker = `cairn-killed-${name}-${process.pid}`;
-      const { child } = await start(marker);
-      assert(processesWith(marker).length > 0);
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-      assert(await gone(marker), JSON.stringify(processesWith(marker)));
-    });
-
-    test(`is tidied up after by the next build with ${name}`, { skip: missing }, async () => {
-      const marker = `cairn-orphan-${name}-${process.pid}`;
-      const { root, child } = await start(marker);
-      for (const { pid } of processesWith('cairn-watcher').filter(({ command }) => command.includes(root))) {
-        process.kill(pid, 'SIGKILL');
-      }
-      child.kill('SIGKILL');
-      await once(child, 'exit');
-
+    async function runNext(root: string): Promise<void> {
       const store = openStore(root, []);
       const pool = createJobPool(workerEntryUrl);
       const runtime = findRuntime({ ...process.env, CAIRN_RUNTIME: name });
@@ -115,12 +114,53 @@ describe('a killed cairn', { skip }, () => {
             { output() {}, signal: new AbortController().signal },
           ),
         );
-        assert(await gone(marker), JSON.stringify(processesWith(marker)));
-        assert(!existsSync(join(root, 'executor', marker)));
       } finally {
         await pool.close();
         store.close();
       }
+    }
+
+    test(`leaves no container running with ${name}`, { skip: missing }, async () => {
+      const marker = `cairn-killed-${name}-${process.pid}`;
+      const { child } = await start(marker);
+      assert(processesWith(marker).length > 0);
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+      assert(await gone(marker), JSON.stringify(processesWith(marker)));
+    });
+
+    test(`is tidied up after by the next build with ${name}`, { skip: missing }, async () => {
+      const marker = `cairn-orphan-${name}-${process.pid}`;
+      const { root, child } = await start(marker);
+      for (const { pid } of processesWith('cairn-watcher').filter(({ command }) => command.includes(root))) {
+        process.kill(pid, 'SIGKILL');
+      }
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+
+      await runNext(root);
+      assert(await gone(marker), JSON.stringify(processesWith(marker)));
+      assert(!existsSync(join(root, 'executor', marker)));
+    });
+
+    const groupless =
+      missing || (name === 'unshare' || detectCgroups(false) === 'none' ? 'no groups' : false);
+    test(`leaves the next build to remove its control groups with ${name}`, { skip: groupless }, async () => {
+      const marker = `cairn-groups-${name}-${process.pid}`;
+      const { root, child } = await start(marker);
+      assert(groupsNamed(marker).length > 0);
+      child.kill('SIGKILL');
+      // With the watcher dead and no record, as of a runtime that was killed before it wrote one.
+      for (const { pid } of processesWith(marker)) kill(pid);
+      await once(child, 'exit');
+      assert(await gone(marker), JSON.stringify(processesWith(marker)));
+      for (const owner of readdirSync(join(root, 'executor'))) {
+        rmSync(join(root, 'executor', owner, 'state'), { recursive: true, force: true });
+      }
+      assert(groupsNamed(marker).length > 0);
+
+      await runNext(root);
+      assert.deepEqual(groupsNamed(marker), []);
     });
   }
 });
