@@ -24,6 +24,9 @@ function need(vertex: Vertex, entitlement: string, allowed: readonly string[]): 
   if (allowed.includes(entitlement)) return;
   throw new SolveError(
     vertex,
-    new CairnError(`${entitlement} is not allowed`, { code: 'DENIED', hint: `add --allow ${entitlement}` }),
+    new CairnError(`failed to load LLB: ${entitlement} is not allowed`, {
+      code: 'DENIED',
+      hint: `add --allow ${entitlement}`,
+    }),
   );
 }
