@@ -43,13 +43,20 @@ export async function rewriteLayers(
   const done = startStatus(context.progress, `rewriting layers with source-date-epoch ${epoch} (${date})`);
   const base = baseDiffIDs(ref.baseImageConfig);
   let diverged = false;
+  const stop = new AbortController();
+  const signal = AbortSignal.any([context.signal, stop.signal]);
   const rewritten = layers.descriptors.map(async (layer, i) => {
     diverged ||= diffIDOf(layer) !== base[i];
-    return diverged
-      ? rewriteLayer(content, layer, layers.provider, epoch, compression, context.signal)
-      : layer;
+    return diverged ? rewriteLayer(content, layer, layers.provider, epoch, compression, signal) : layer;
   });
-  layers.descriptors = await Promise.all(rewritten);
+  try {
+    layers.descriptors = await Promise.all(rewritten);
+  } catch (error) {
+    // A build whose layer was damaged begins again: nothing may read and write in the store behind it.
+    stop.abort();
+    await Promise.allSettled(rewritten);
+    throw error;
+  }
   done();
 }
 
