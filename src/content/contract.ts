@@ -61,6 +61,8 @@ export interface BlobInfo {
 export interface ContentStore extends BlobProvider {
   /** Undefined: not here. One stat, synchronous. */
   info(digest: Digest): BlobInfo | undefined;
+  /** As info(); a blob that is here then stays while this process needs it, whatever others collect. */
+  hold(digest: Digest): BlobInfo | undefined;
   /** Path of a blob that is here. */
   path(digest: Digest): string;
   /** The whole of a small blob. @throws CairnError CORRUPT when longer than `limit` bytes. */

@@ -26,8 +26,8 @@ export interface LeasingContentStore extends ContentStore {
 }
 
 /**
- * Blobs as `blobs/<algorithm>/<hex>`, the OCI image layout. What was ingested, or found to be there already
- * by an ingest, is leased until {@link LeasingContentStore.releaseLeases} or the end of the process, so that
+ * Blobs as `blobs/<algorithm>/<hex>`, the OCI image layout. What was ingested, held, or found to be there
+ * already by an ingest, is leased until {@link LeasingContentStore.releaseLeases} or the end of the process, so that
  * nothing collects a blob between its writing and the record that will name it.
  */
 export function createContentStore(store: Store): LeasingContentStore {
@@ -46,6 +46,13 @@ class FileContentStore implements LeasingContentStore {
   info(digest: Digest): BlobInfo | undefined {
     const stat = statSync(this.path(digest), { throwIfNoEntry: false });
     return stat === undefined ? undefined : { digest, size: stat.size };
+  }
+
+  // Leased before it is looked for: the collector then either sees the lease or was done before.
+  hold(digest: Digest): BlobInfo | undefined {
+    if (this.info(digest) === undefined) return undefined;
+    this.#lease(digest);
+    return this.info(digest);
   }
 
   path(digest: Digest): string {
@@ -118,13 +125,13 @@ class FileContentStore implements LeasingContentStore {
       const actual = { digest: digestOf(bytes), size: bytes.length };
       if (expected.digest === undefined || expected.digest.startsWith('sha256:')) checkBlob(actual, expected);
       const digest = expected.digest ?? actual.digest;
-      const present = this.#present(digest);
+      const present = this.hold(digest);
       // What the disk damaged since is small enough to be noticed here, and is mended.
       const sound =
         present?.size === bytes.length && (await this.readSound(digest, bytes.length)) !== undefined;
       return sound ? actual : await this.#write([bytes], expected, options.signal);
     }
-    const present = expected.digest === undefined ? undefined : this.#present(expected.digest);
+    const present = expected.digest === undefined ? undefined : this.hold(expected.digest);
     const whole = present !== undefined && present.size === (expected.size ?? present.size);
     return whole ? present : await this.#write(bytes, expected, options.signal);
   }
@@ -147,13 +154,6 @@ class FileContentStore implements LeasingContentStore {
   releaseLeases(): void {
     for (const lease of this.#leases.values()) lease.release();
     this.#leases.clear();
-  }
-
-  /** Leased before it is looked for: the collector then either sees the lease or was done before. */
-  #present(digest: Digest): BlobInfo | undefined {
-    if (this.info(digest) === undefined) return undefined;
-    this.#lease(digest);
-    return this.info(digest);
   }
 
   #lease(digest: Digest): void {

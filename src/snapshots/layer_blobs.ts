@@ -156,7 +156,7 @@ export class LayerBlobs implements BlobProvider {
     options: { range?: ByteRange; signal?: AbortSignal } = {},
   ): AsyncIterable<Uint8Array> {
     const provider =
-      this.#content.info(blob.digest) === undefined ? this.#providers.get(blob.digest) : this.#content;
+      this.#content.hold(blob.digest) === undefined ? this.#providers.get(blob.digest) : this.#content;
     if (provider === undefined) {
       throw new CairnError(`blob ${blob.digest} is not in the store and nobody is known who has it`, {
         code: 'NOT_FOUND',
@@ -205,7 +205,8 @@ export class LayerBlobs implements BlobProvider {
   /** A blob of the layer in the content store, fetched if need be. @throws CairnError NOT_FOUND, and the provider's */
   fetch(layer: string, options: FetchOptions): Promise<Descriptor> {
     const blobs = this.available(layer);
-    const here = blobs.find(({ descriptor }) => this.#content.info(descriptor.digest) !== undefined);
+    // What is only claimed has no record yet that keeps it from another process's collection.
+    const here = blobs.find(({ descriptor }) => this.#content.hold(descriptor.digest) !== undefined);
     if (here !== undefined) return Promise.resolve(here.descriptor);
     const [blob] = blobs;
     if (blob === undefined) return Promise.reject(lost(layer));
