@@ -1,5 +1,5 @@
 /** The blobs of layers: which there are, fetching them, making them. */
-import { convertLayer, isEstargz, needsConversion } from '../content/compression/convert.ts';
+import { convertLayer, isEstargz, layerBytes, needsConversion } from '../content/compression/convert.ts';
 import { writeLayer, type WrittenLayer } from '../content/compression/layer.ts';
 import {
   ANNOTATION_UNCOMPRESSED,
@@ -23,6 +23,7 @@ import type { DiffSpec } from './jobs/tar.ts';
 import { compressionType } from './layer_descriptor.ts';
 import { Once } from './once.ts';
 import type { LayerBlob, LayerRow, SnapshotRecords } from './records.ts';
+import { TarReader } from './tar/reader.ts';
 import { watched } from './watched_fetch.ts';
 
 export interface FetchOptions {
@@ -80,6 +81,36 @@ export class LayerBlobs implements BlobProvider {
   confirm(layer: string, digest: Digest): void {
     const claim = this.#claims.get(layer)?.find(({ descriptor }) => descriptor.digest === digest);
     if (claim !== undefined) this.#records.addBlob(layer, claim);
+  }
+
+  /**
+   * Looks whether a blob that is here and only claimed is the layer, and can be unpacked, and records it then: later
+   * processes have no one else's word for it. One that is not is left to who needs its files, where that can be told.
+   */
+  async recognize(layer: LayerRow, blob: Descriptor, signal: AbortSignal | undefined): Promise<void> {
+    // The tar of estargz is not the layer's own.
+    if (layer.diffID === undefined || isEstargz(blob)) return;
+    if (this.#records.blobs(layer.id).some(({ descriptor }) => descriptor.digest === blob.digest)) return;
+    const annotations = { ...blob.annotations, [ANNOTATION_UNCOMPRESSED]: layer.diffID };
+    // Only here: it loads the system calls.
+    const { cleanName } = await import('./apply/root_path.ts');
+    try {
+      const bytes = layerBytes({ ...blob, annotations }, this, signal === undefined ? {} : { signal });
+      const reader = new TarReader({
+        entry({ type, name, linkname }) {
+          cleanName(name, name);
+          if (type === 'link') cleanName(linkname, name);
+        },
+        data() {},
+        close() {},
+      });
+      for await (const chunk of bytes) reader.write(chunk);
+      reader.end();
+    } catch (error) {
+      if (signal?.aborted === true) throw error;
+      return;
+    }
+    this.#store.transaction(() => this.confirm(layer.id, blob.digest));
   }
 
   /**

@@ -240,7 +240,12 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     const elsewhere = snapshot.layers.filter(
       ({ id }) => this.#records.directories(id).length === 0 && blobs.available(id).length > 0,
     );
-    await Promise.all(elsewhere.map(({ id }) => blobs.fetch(id, options)));
+    await Promise.all(
+      elsewhere.map(async ({ id }) => {
+        const blob = await blobs.fetch(id, options);
+        await blobs.recognize(this.#made.layer(id), blob, options.signal);
+      }),
+    );
   }
 
   layersHere(snapshot: Snapshot): number {
