@@ -25,7 +25,7 @@ export interface FreshFiles {
    */
   upper?: string | undefined;
   /** Copies regular files together with other threads, which see neither the mount nor another's. */
-  copies?: SharedCopies | undefined;
+  copies: SharedCopies;
 }
 
 export class DiskTarget extends MountedFiles implements TargetFiles {
@@ -34,18 +34,12 @@ export class DiskTarget extends MountedFiles implements TargetFiles {
 
   /**
    * @param root a binary string
-   * @param fresh where and how files are made that go into new directories of this tree
+   * @param fresh where and how files are made that go into new directories of this tree; undefined: as all others
    */
-  constructor(root: string, fresh: FreshFiles = {}) {
+  constructor(root: string, fresh?: FreshFiles) {
     super(root);
-    const { upper, copies } = fresh;
-    this.#copies = copies;
-    this.fresh =
-      copies !== undefined
-        ? new FreshTarget(upper ?? root, copies)
-        : upper === undefined
-          ? this
-          : new DiskTarget(upper);
+    this.#copies = fresh?.copies;
+    this.fresh = fresh === undefined ? this : new FreshTarget(fresh.upper ?? root, fresh.copies);
   }
 
   mkdir(path: string, mode: number): void {
