@@ -13,14 +13,12 @@ export interface ReportOptions {
   debug: boolean;
   /** What failed, before the message: `failed to build: failed to solve: `. */
   prefix?: string;
-  /** How the user wrote the Dockerfile's path. */
-  dockerfileName?: string;
 }
 
 /** Writes the report to stderr. */
-export function reportError(error: unknown, { debug, prefix = '', dockerfileName }: ReportOptions): void {
+export function reportError(error: unknown, { debug, prefix = '' }: ReportOptions): void {
   let text = '';
-  for (const source of sourcesOf(error)) text += excerpt(source, dockerfileName);
+  for (const source of sourcesOf(error)) text += excerpt(source);
   text += `ERROR: ${prefix}${messageOf(error)}\n`;
   if (error instanceof CairnError && error.hint !== undefined) text += `${error.hint}\n`;
   if (debug && error instanceof Error) {
@@ -40,7 +38,7 @@ export function sourcesOf(error: unknown): ErrorSource[] {
 }
 
 /** The lines around the ranges, those that are meant marked with `>>>`, as BuildKit's errdefs prints them. */
-export function excerpt({ filename, data, ranges }: ErrorSource, name?: string): string {
+export function excerpt({ filename, data, ranges }: ErrorSource): string {
   if (ranges.length === 0) return '';
   const lines = Buffer.from(data).toString('utf8').split('\n');
   const from = Math.min(...ranges.map(({ start }) => start.line));
@@ -52,8 +50,7 @@ export function excerpt({ filename, data, ranges }: ErrorSource, name?: string):
   const around = from === to ? 2 : 1;
   const first = Math.max(1, from - around);
   const last = Math.min(lines.length, to + around);
-  const shownName = name === undefined || name === '' ? filename : name;
-  let text = `${shownName}:${from}\n--------------------\n`;
+  let text = `${filename}:${from}\n--------------------\n`;
   for (let number = first; number <= last; number++) {
     const meant = ranges.some(
       ({ start, end }) => number >= start.line && number <= Math.max(start.line, end.line),

@@ -67,11 +67,7 @@ async function fails({ what, dockerfile = GOOD, args = ['PROJECT'], error, line,
   assert.equal(message.startsWith('ERROR: failed to build: failed to solve: '), build, message);
   assert.doesNotMatch(`${stdout}${stderr}`, /^ +at .*\(?(node:|file:)/m, 'a stack trace');
   if (line !== undefined) {
-    assert.ok(
-      stderr.includes(`\n${join(project, 'Dockerfile')}:${line}\n`) ||
-        stderr.startsWith(`${join(project, 'Dockerfile')}:${line}\n`),
-      stderr,
-    );
+    assert.match(stderr, new RegExp(`^Dockerfile:${line}$`, 'm'), stderr);
     assert.match(stderr, new RegExp(`^ +${line} \\| >>> `, 'm'), stderr);
   }
   const now = recordsOf(cairn.store);
@@ -260,7 +256,20 @@ const CASES: BadInput[] = [
   {
     what: 'build context not there',
     args: ['--build-context', 'x=DIR/nope', 'PROJECT'],
-    error: /failed to get build context x: path "\S+\/nope" not found$/,
+    error:
+      /^ERROR: failed to build: failed to get build context x: stat \S+\/nope: no such file or directory$/m,
+    build: false,
+  },
+  {
+    what: 'build context that is a file',
+    args: ['--build-context', 'x=PROJECT/Dockerfile', 'PROJECT'],
+    error: /failed to get build context path \S+\/Dockerfile: not a directory$/m,
+    build: false,
+  },
+  {
+    what: 'build context without a value',
+    args: ['--build-context', 'x', 'PROJECT'],
+    error: /^ERROR: invalid context value: x, expected key=value$/m,
     build: false,
   },
   {

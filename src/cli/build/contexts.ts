@@ -16,7 +16,7 @@ export interface Contexts {
   ociLayouts: Record<string, string>;
   /** Id in `http://buildkit-session/ID` → file. */
   uploads: Record<string, string>;
-  /** How messages name the Dockerfile: the path as the user would write it. */
+  /** How a check names the Dockerfile: the path as the user would write it. */
   dockerfileName: string;
   /** Removes temporary directories. */
   release(): void;
@@ -27,7 +27,8 @@ export interface ContextFlags {
   context: string;
   /** `-f`; empty: `PATH/Dockerfile`. */
   file: string;
-  buildContexts: string[];
+  /** `--build-context`: name → PATH or URL. */
+  buildContexts: ReadonlyMap<string, string>;
   /** A policy beside the Dockerfile is passed over. */
   policyDisabled: boolean;
   stdin: AsyncIterable<Uint8Array>;
@@ -141,25 +142,31 @@ function refusePolicy(path: string): void {
   });
 }
 
-function namedContexts(values: string[], out: Contexts): void {
+/** Values of `--build-context`: name → PATH or URL, not yet looked at. @throws CairnError USAGE */
+export function parseBuildContexts(values: readonly string[]): Map<string, string> {
+  const parsed = new Map<string, string>();
   for (const value of values.filter((text) => text !== '')) {
     const equals = value.indexOf('=');
     if (equals === -1) throw usage(`invalid context value: ${value}, expected key=value`);
-    const name = contextName(value.slice(0, equals));
-    const target = value.slice(equals + 1);
+    parsed.set(contextName(value.slice(0, equals)), value.slice(equals + 1));
+  }
+  return parsed;
+}
+
+function namedContexts(targets: ReadonlyMap<string, string>, out: Contexts): void {
+  for (const [name, target] of targets) {
     out.frontendAttrs['frontend.caps'] = 'moby.buildkit.frontend.contexts+forward';
     if (isRemote(target) || target.startsWith('docker-image://')) {
       out.frontendAttrs[`context:${name}`] = target;
     } else if (target.startsWith('target:')) {
-      throw usage(`invalid context ${value}: target: names a target of a bake file`);
+      throw usage(`invalid context ${name}=${target}: target: names a target of a bake file`);
     } else if (target.startsWith('oci-layout://')) {
       out.frontendAttrs[`context:${name}`] = ociLayoutContext(target, out);
     } else {
       const found = statSync(target, { throwIfNoEntry: false });
       if (found === undefined)
-        throw usage(`failed to get build context ${name}: path ${JSON.stringify(target)} not found`);
-      if (!found.isDirectory())
-        throw usage(`failed to get build context ${name}: ${JSON.stringify(target)} is not a directory`);
+        throw usage(`failed to get build context ${name}: stat ${target}: no such file or directory`);
+      if (!found.isDirectory()) throw usage(`failed to get build context path ${target}: not a directory`);
       const local = name === 'context' || name === 'dockerfile' ? `_${name}` : name;
       out.localDirectories[local] = target;
       out.frontendAttrs[`context:${name}`] = `local:${local}`;

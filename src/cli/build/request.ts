@@ -9,7 +9,7 @@ import { parseBool, parseMemory } from '../go_values.ts';
 import { annotations, entitlements, extraHosts, keyValues, ulimits } from './attributes.ts';
 import { checkCacheEntries, parseCacheEntries } from './cache_entries.ts';
 import { parseCall, type Call } from './call.ts';
-import { prepareContexts } from './contexts.ts';
+import { parseBuildContexts, prepareContexts } from './contexts.ts';
 import { refuseDeleting } from './deleting_outputs.ts';
 import type { BuildFlags } from './flags.ts';
 import { parseOutputs, type Output } from './outputs.ts';
@@ -61,6 +61,7 @@ export async function prepareBuild({
     cacheTo.push({ type: 'inline', attrs: {} });
   const cacheFrom = parseCacheEntries(flags.cacheFrom, '--cache-from');
   const secrets = parseSecrets(flags.secret);
+  const buildContexts = parseBuildContexts(flags.buildContext);
   begin?.();
 
   const outputs = parseOutputs({
@@ -96,7 +97,7 @@ export async function prepareBuild({
   const contexts = await prepareContexts({
     context,
     file: flags.file,
-    buildContexts: flags.buildContext,
+    buildContexts,
     policyDisabled: flags.policy.some(isDisabled),
     stdin,
   });

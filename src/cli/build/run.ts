@@ -92,11 +92,7 @@ export async function runBuild(
       abort.signal.aborted
         ? new CairnError('Canceled: context canceled', { code: 'CANCELED', cause: error })
         : error,
-      {
-        debug: globals.debug === true,
-        prefix,
-        dockerfileName: prepared.dockerfileName,
-      },
+      { debug: globals.debug === true, prefix },
     );
     return abort.signal.aborted ? 130 : 1;
   } finally {
