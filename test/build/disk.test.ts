@@ -17,21 +17,18 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { after, before, describe, test } from 'node:test';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import { stepsRun, useCairn, type Cairn } from './cairn.ts';
+import { stepsRun } from './cairn.ts';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
 import { faultsOf, recordsOf } from './records.ts';
+
+const { cairn, registry } = await cairnAndRegistry();
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-let registry: RegistryServer;
-let cairn: Cairn;
 let project: string;
 
 before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
   project = join(cairn.directory, 'project');
   mkdirSync(project);
   writeFileSync(join(project, 'context.bin'), randomBytes(2 * MIB));
@@ -39,11 +36,6 @@ before(async () => {
     join(project, 'Dockerfile'),
     'FROM busybox\nCOPY context.bin /\nRUN cat context.bin context.bin > /twice\nRUN --mount=type=cache,target=/c cp context.bin /c/\n',
   );
-});
-
-after(async () => {
-  cairn.remove();
-  await registry.stop();
 });
 
 const build = (name: string) =>

@@ -2,25 +2,12 @@
 import assert from 'node:assert/strict';
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import { useCairn, type Cairn } from './cairn.ts';
+import { test } from 'node:test';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
+
+const { cairn, registry } = await cairnAndRegistry();
 
 const MIB = 1024 * 1024;
-
-let registry: RegistryServer;
-let cairn: Cairn;
-
-before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
-});
-
-after(async () => {
-  cairn.remove();
-  await registry.stop();
-});
 
 /** Blobs of at least a MiB that are in the store after a build that fails two seconds after its first step. */
 async function blobsAfter(seed: string, ...args: string[]): Promise<number> {

@@ -3,25 +3,15 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import { stepsRun, useCairn, type Cairn, type Outcome } from './cairn.ts';
+import { before, describe, test } from 'node:test';
+import { stepsRun, type Cairn, type Outcome } from './cairn.ts';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
+
+const { cairn, registry } = await cairnAndRegistry();
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/cairn.js');
 
-let registry: RegistryServer;
-let cairn: Cairn;
 let count = 0;
-
-before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
-});
-after(async () => {
-  cairn.remove();
-  await registry.stop();
-});
 
 const project = (content: Record<string, string>): string => cairn.project(content);
 

@@ -3,23 +3,19 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import { useCairn, type Cairn } from './cairn.ts';
+import { before, test } from 'node:test';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
 import { faultsOf } from './records.ts';
+
+const { cairn, registry } = await cairnAndRegistry();
 
 /** Kills in one run of the test. */
 const KILLS = 20;
 const FILES = 400;
 
-let registry: RegistryServer;
-let cairn: Cairn;
 let project: string;
 
 before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
   project = join(cairn.directory, 'project');
   mkdirSync(join(project, 'src'), { recursive: true });
   for (let i = 0; i < FILES; i++) writeFileSync(join(project, 'src', `f${i}`), `${i}\n`.repeat(200));
@@ -37,11 +33,6 @@ before(async () => {
       '',
     ].join('\n'),
   );
-});
-
-after(async () => {
-  cairn.remove();
-  await registry.stop();
 });
 
 const args = (salt: string, image: string) => [

@@ -4,35 +4,26 @@ import { execFileSync } from 'node:child_process';
 import { createHash, randomBytes } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import { stepsHit, stepsRun, useCairn, type Cairn } from './cairn.ts';
+import { before, test } from 'node:test';
+import { stepsHit, stepsRun } from './cairn.ts';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
+
+const { cairn, registry } = await cairnAndRegistry();
 
 const MIB = 1024 * 1024;
 const SIZE = 4 * MIB;
 const content = randomBytes(SIZE);
 
-let registry: RegistryServer;
-let cairn: Cairn;
 let project: string;
+let built = 0;
 
 before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
   project = cairn.project({ small: 'small', big: '' });
   writeFileSync(join(project, 'big'), content);
   writeFileSync(join(project, 'huge'), Buffer.alloc(64 * MIB, 'content '));
   // The base is unpacked for every copy into it: not what is measured.
   await build('COPY small /small');
 });
-
-after(async () => {
-  cairn.remove();
-  await registry.stop();
-});
-
-let built = 0;
 
 async function build(steps: string, args = ['--push', '-t', `${registry.host}/once:${built++}`]) {
   writeFileSync(join(project, 'Dockerfile'), `FROM busybox AS stage\n${steps}\n`);

@@ -5,23 +5,11 @@ import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { chmodSync, lstatSync, readdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import { useCairn, type Cairn } from './cairn.ts';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
 
-let registry: RegistryServer;
-let cairn: Cairn;
-
-before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
-});
-after(async () => {
-  cairn.remove();
-  await registry.stop();
-});
+const { cairn } = await cairnAndRegistry();
 
 describe('--load', () => {
   const DOCKERFILE = 'FROM busybox\nRUN echo made in a step > /made\nCMD ["cat", "/made"]\n';

@@ -2,24 +2,13 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import { useCairn, type Cairn, type Outcome } from './cairn.ts';
+import { describe, test } from 'node:test';
+import type { Outcome } from './cairn.ts';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
+
+const { cairn } = await cairnAndRegistry();
 
 const LAUNCHER = join(import.meta.dirname, '../../bin/cairn.js');
-
-let registry: RegistryServer;
-let cairn: Cairn;
-
-before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
-});
-after(async () => {
-  cairn.remove();
-  await registry.stop();
-});
 
 const project = (content: Record<string, string>): string => cairn.project(content);
 

@@ -1,25 +1,16 @@
 /** What is refused before anything is built, and how a build that fails or is stopped is told: words and exit codes of docker buildx. */
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { before, describe, test } from 'node:test';
 import { once } from 'node:events';
-import { useCairn, type Cairn } from './cairn.ts';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
 
-let registry: RegistryServer;
-let cairn: Cairn;
+const { cairn } = await cairnAndRegistry();
+
 let context: string;
 
 before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
   context = cairn.project({ Dockerfile: 'FROM scratch AS named\nCOPY Dockerfile /\n', file: '' });
 });
-after(async () => {
-  cairn.remove();
-  await registry.stop();
-});
-
 describe('the command line', () => {
   for (const [args, message] of [
     [['--flie', 'x', '.'], /^ERROR: unknown flag: --flie\ndid you mean --file\?$/m],

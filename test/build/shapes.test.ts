@@ -7,24 +7,12 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import { stepsHit, stepsRun, useCairn, type Cairn } from './cairn.ts';
+import { test } from 'node:test';
+import { stepsHit, stepsRun } from './cairn.ts';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
 import { SHAPES, writeShape } from './shapes.ts';
 
-let registry: RegistryServer;
-let cairn: Cairn;
-
-before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
-});
-
-after(async () => {
-  cairn.remove();
-  await registry.stop();
-});
+const { cairn, registry } = await cairnAndRegistry();
 
 /** The image's files, unpacked by GNU tar from what skopeo read. */
 function unpack(image: string): string {

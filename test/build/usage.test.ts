@@ -1,21 +1,9 @@
 /** `cairn du` and `cairn prune` after builds, as docker buildx shows and removes. */
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { useCairn, type Cairn } from './cairn.ts';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
+import { test } from 'node:test';
+import { cairnAndRegistry } from './cairn_and_registry.ts';
 
-let registry: RegistryServer;
-let cairn: Cairn;
-
-before(async () => {
-  registry = await startBaseImageRegistry();
-  cairn = useCairn(registry.host);
-});
-after(async () => {
-  cairn.remove();
-  await registry.stop();
-});
+const { cairn } = await cairnAndRegistry();
 
 const run = async (...args: string[]): Promise<string> => {
   const { code, stdout, stderr } = await cairn.run(args);

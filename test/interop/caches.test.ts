@@ -1,13 +1,9 @@
 /** Caches that travel from cairn to BuildKit and back: every step is found on each side. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { buildImage, EPOCH, type BuildOptions } from '../cache/build.ts';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import type { BuildKit, BuildKitOptions, Steps } from './buildkit.ts';
+import { describe, test } from 'node:test';
+import { buildImage, type BuildOptions } from '../cache/build.ts';
+import { Pair } from './pair.ts';
 import { BUILDKITS } from './programs.ts';
 
 const DOCKERFILE = `FROM busybox AS build
@@ -26,40 +22,14 @@ const FILES = { a: 'first\n', b: 'second\n' };
 
 for (const { name, skip, network, writesEstargz, start } of BUILDKITS) {
   describe(`caches between cairn and the BuildKit of ${name}`, { skip }, () => {
-    let daemon: BuildKit;
-    let registry: RegistryServer;
-    let directory: string;
-
-    before(async () => {
-      registry = await startBaseImageRegistry();
-      daemon = await start(registry.host);
-      directory = mkdtempSync(join(tmpdir(), 'cairn-interop-'));
-      mkdirSync(join(directory, 'context'));
-      for (const [name, text] of Object.entries({ Dockerfile: DOCKERFILE, ...FILES }))
-        writeFileSync(join(directory, 'context', name), text);
-    });
-    after(async () => {
-      await daemon.stop();
-      await registry.stop();
-      rmSync(directory, { recursive: true, force: true });
-    });
-
+    const pair = new Pair(start, { Dockerfile: DOCKERFILE, ...FILES });
     const cairn = (options: BuildOptions) =>
-      buildImage(registry.host, {
+      buildImage(pair.host, {
         dockerfile: DOCKERFILE,
         files: FILES,
         ...options,
         flags: { network, ...options.flags },
       });
-    /** With nothing in its store. */
-    const buildkit = async (options: BuildKitOptions): Promise<Steps> => {
-      await daemon.prune();
-      return daemon.build(join(directory, 'context'), {
-        buildArgs: { SOURCE_DATE_EPOCH: EPOCH },
-        ...options,
-      });
-    };
-
     /** cairn → BuildKit → cairn, each with nothing but the other's cache. */
     async function roundTrip(place: (turn: number) => { to: string; from: string }): Promise<void> {
       const [first, second] = [place(1), place(2)];
@@ -67,7 +37,7 @@ for (const { name, skip, network, writesEstargz, start } of BUILDKITS) {
       assert.equal(made.error, undefined);
       assert.deepEqual(made.warnings, []);
       const to = writesEstargz ? second.to : second.to.replace(/,compression=estargz.*/, '');
-      const there = await buildkit({ from: [first.from], to: [to] });
+      const there = await pair.buildkit({ from: [first.from], to: [to] });
       assert.deepEqual(there.run, []);
       assert.ok(there.hit.length > 0);
       const back = await cairn({ from: [second.from] });
@@ -89,7 +59,7 @@ for (const { name, skip, network, writesEstargz, start } of BUILDKITS) {
       test(`type=registry,mode=max${format}`, async () => {
         const tag = format.replaceAll(/[^a-z]+/g, '-').replaceAll(/^-|-$/g, '');
         await roundTrip((turn) => {
-          const ref = `${registry.host}/caches:${tag === '' ? 'plain' : tag}-${turn}`;
+          const ref = `${pair.host}/caches:${tag === '' ? 'plain' : tag}-${turn}`;
           return { to: `type=registry,ref=${ref},mode=max${format}`, from: `type=registry,ref=${ref}` };
         });
       });
@@ -97,27 +67,27 @@ for (const { name, skip, network, writesEstargz, start } of BUILDKITS) {
 
     test('type=local,mode=max', async () => {
       await roundTrip((turn) => {
-        const path = join(directory, `local-${turn}`);
+        const path = join(pair.directory, `local-${turn}`);
         return { to: `type=local,dest=${path},mode=max`, from: `type=local,src=${path}` };
       });
     });
 
     test('mode=min finds the steps of the last stage', async () => {
-      const ref = `${registry.host}/caches:min`;
+      const ref = `${pair.host}/caches:min`;
       const made = await cairn({ to: [`type=registry,ref=${ref}`], flags: { output: ['type=cacheonly'] } });
       assert.equal(made.error, undefined);
-      const there = await buildkit({ from: [`type=registry,ref=${ref}`] });
+      const there = await pair.buildkit({ from: [`type=registry,ref=${ref}`] });
       assert.deepEqual(there.run, []);
     });
 
     test('type=inline', async () => {
-      const image = (turn: number): string => `${registry.host}/inline:${turn}`;
+      const image = (turn: number): string => `${pair.host}/inline:${turn}`;
       const made = await cairn({
         to: ['type=inline'],
         flags: { output: [], push: true, tag: [image(1)] },
       });
       assert.equal(made.error, undefined);
-      const there = await buildkit({
+      const there = await pair.buildkit({
         from: [`type=registry,ref=${image(1)}`],
         to: ['type=inline'],
         push: image(2),

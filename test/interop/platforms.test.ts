@@ -1,13 +1,9 @@
 /** Caches of builds for two platforms, made by one program and found whole by the other. */
 import assert from 'node:assert/strict';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { after, before, describe, test } from 'node:test';
-import { buildImage, EPOCH, type BuildOptions } from '../cache/build.ts';
-import { startBaseImageRegistry } from '../servers/base_images.ts';
-import type { RegistryServer } from '../servers/docker_registry.ts';
-import type { BuildKit, BuildKitOptions, Steps } from './buildkit.ts';
+import { describe, test } from 'node:test';
+import { buildImage, type BuildOptions } from '../cache/build.ts';
+import type { BuildKitOptions, Steps } from './buildkit.ts';
+import { Pair } from './pair.ts';
 import { BUILDKITS } from './programs.ts';
 
 /** Nothing of the other platform is run, so no emulation is needed. */
@@ -28,26 +24,9 @@ const STEPS = ['COPY --from', 'COPY --link', 'COPY text /', 'RUN echo as', 'WORK
 
 for (const { name, skip, network, start } of BUILDKITS) {
   describe(`caches of two platforms between cairn and the BuildKit of ${name}`, { skip }, () => {
-    let daemon: BuildKit;
-    let registry: RegistryServer;
-    let directory: string;
-
-    before(async () => {
-      registry = await startBaseImageRegistry();
-      daemon = await start(registry.host);
-      directory = mkdtempSync(join(tmpdir(), 'cairn-interop-'));
-      mkdirSync(join(directory, 'context'));
-      for (const [file, text] of Object.entries({ Dockerfile: DOCKERFILE, ...FILES }))
-        writeFileSync(join(directory, 'context', file), text);
-    });
-    after(async () => {
-      await daemon.stop();
-      await registry.stop();
-      rmSync(directory, { recursive: true, force: true });
-    });
-
+    const pair = new Pair(start, { Dockerfile: DOCKERFILE, ...FILES });
     const cairn = async (options: BuildOptions) => {
-      const built = await buildImage(registry.host, {
+      const built = await buildImage(pair.host, {
         dockerfile: DOCKERFILE,
         files: FILES,
         ...options,
@@ -57,17 +36,10 @@ for (const { name, skip, network, start } of BUILDKITS) {
       assert.deepEqual(built.warnings, []);
       return built;
     };
-    /** With nothing in its store. */
-    const buildkit = async (options: BuildKitOptions): Promise<Steps> => {
-      await daemon.prune();
-      return daemon.build(join(directory, 'context'), {
-        buildArgs: { SOURCE_DATE_EPOCH: EPOCH },
-        platforms: PLATFORMS,
-        ...options,
-      });
-    };
+    const buildkit = (options: BuildKitOptions): Promise<Steps> =>
+      pair.buildkit({ platforms: PLATFORMS, ...options });
     const at = (tag: string): { to: string; from: string; image: string } => {
-      const ref = `${registry.host}/platforms:${tag}`;
+      const ref = `${pair.host}/platforms:${tag}`;
       return { to: `type=registry,ref=${ref},mode=max`, from: `type=registry,ref=${ref}`, image: ref };
     };
 
