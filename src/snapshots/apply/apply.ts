@@ -5,18 +5,13 @@
  */
 import {
   chmodSync,
-  closeSync,
   constants,
-  fchmodSync,
-  fchownSync,
-  ftruncateSync,
   linkSync,
   mkdirSync,
   openSync,
   rmSync,
   symlinkSync,
   unlinkSync,
-  writeSync,
 } from 'node:fs';
 import { CairnError } from '../../errors/error.ts';
 import { lsetxattr, mknod, S_IFBLK, S_IFCHR, S_IFIFO } from '../../platform/syscalls_files.ts';
@@ -27,19 +22,12 @@ import { WHITEOUT_OPAQUE, WHITEOUT_PREFIX, type TarEntry } from '../tar/entry.ts
 import type { TarHandler } from '../tar/reader.ts';
 import { copyFile } from './copy_file.ts';
 import { copyDirectoryMetadata, setOwner, setTime, setXattrs } from './metadata.ts';
+import { OpenFile } from './open_file.ts';
 import { cleanName, resolveBelow } from './root_path.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
 const MAX_MAJOR = 0xfff;
 const MAX_MINOR = 0xfffff;
-
-/** Runs of this many zero bytes are not written: the file gets a hole. */
-const HOLE_BYTES = 64 * 1024;
-const ZEROS = Buffer.alloc(HOLE_BYTES);
-
-function isHole(bytes: Uint8Array, start: number, end: number): boolean {
-  return end - start === HOLE_BYTES && bytes[start] === 0 && ZEROS.compare(bytes, start, end) === 0;
-}
 
 export interface ApplyTarget {
   /** Binary string. */
@@ -66,7 +54,7 @@ export class LayerApplier implements TarHandler {
   #setgidSeen = false;
   /** A whiteout or an opaque directory was unpacked. */
   whiteouts = false;
-  #open: { fd: number; path: string; entry: TarEntry; end: number } | undefined;
+  #open: { file: OpenFile; owned: boolean } | undefined;
 
   constructor(target: ApplyTarget) {
     this.#target = target;
@@ -87,37 +75,13 @@ export class LayerApplier implements TarHandler {
   }
 
   data(bytes: Uint8Array, position: number): void {
-    const open = this.#open;
-    if (open === undefined) return;
-    for (let at = 0; at < bytes.length; at += HOLE_BYTES) {
-      let end = Math.min(at + HOLE_BYTES, bytes.length);
-      if (isHole(bytes, at, end)) continue;
-      // Written in one go up to the next hole.
-      while (end < bytes.length && !isHole(bytes, end, Math.min(end + HOLE_BYTES, bytes.length))) {
-        end = Math.min(end + HOLE_BYTES, bytes.length);
-      }
-      for (let from = at; from < end;) from += writeSync(open.fd, bytes, from, end - from, position + from);
-      open.end = position + end;
-      at = end - HOLE_BYTES;
-    }
+    this.#open?.file.write(bytes, position);
   }
 
   close(): void {
     const open = this.#open;
-    if (open === undefined) return;
     this.#open = undefined;
-    const { fd, path, entry } = open;
-    try {
-      if (open.end < entry.size) ftruncateSync(fd, entry.size);
-      if (entry.uid !== this.#uid || entry.gid !== this.#gid || this.#setgidSeen) {
-        this.#own(fd, path, entry);
-      }
-      if (entry.xattrs !== undefined) setXattrs(path, entry.xattrs);
-      if ((entry.mode & (this.#umask | 0o7000)) !== 0) fchmodSync(fd, entry.mode);
-      setTime(path, entry, fd);
-    } finally {
-      closeSync(fd);
-    }
+    open?.file.finish({ owned: open.owned && !this.#setgidSeen, umask: this.#umask });
   }
 
   /** Sets the directories' times. Call when the tar has ended. */
@@ -127,20 +91,8 @@ export class LayerApplier implements TarHandler {
 
   /** Closes what an error left open. */
   abandon(): void {
-    if (this.#open !== undefined) closeSync(this.#open.fd);
+    this.#open?.file.abandon();
     this.#open = undefined;
-  }
-
-  #own(fd: number, path: string, entry: TarEntry): void {
-    if (entry.uid <= 0x7fffffff && entry.gid <= 0x7fffffff) {
-      try {
-        fchownSync(fd, entry.uid, entry.gid);
-        return;
-      } catch {
-        // Said again, with a message, below.
-      }
-    }
-    setOwner(path, entry.uid, entry.gid, entry.name);
   }
 
   #make(entry: TarEntry, relative: string, path: string): void {
@@ -149,7 +101,8 @@ export class LayerApplier implements TarHandler {
         const fd = this.#replacing(relative, path, () =>
           openSync(fsPath(path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, entry.mode & 0o777),
         );
-        this.#open = { fd, path, entry, end: 0 };
+        const owned = entry.uid === this.#uid && entry.gid === this.#gid;
+        this.#open = { file: new OpenFile(fd, path, entry), owned };
         return;
       }
       case 'dir':
