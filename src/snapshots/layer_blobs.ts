@@ -1,5 +1,5 @@
 /** The blobs of layers: which there are, fetching them, making them. */
-import { convertLayer, isEstargz, layerBytes, needsConversion } from '../content/compression/convert.ts';
+import { convertLayer, isEstargz, needsConversion } from '../content/compression/convert.ts';
 import { writeLayer, type WrittenLayer } from '../content/compression/layer.ts';
 import {
   ANNOTATION_UNCOMPRESSED,
@@ -19,21 +19,17 @@ import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import type { Store } from '../store/contract.ts';
 import type { RemoteLayer } from './contract.ts';
+import type { CheckArgs } from './jobs/check.ts';
 import type { DiffSpec } from './jobs/tar.ts';
+import { LayerClaims, type Claim } from './layer_claims.ts';
 import { compressionType } from './layer_descriptor.ts';
 import { Once } from './once.ts';
 import type { LayerBlob, LayerRow, SnapshotRecords } from './records.ts';
-import { TarReader } from './tar/reader.ts';
 import { watched } from './watched_fetch.ts';
 
 export interface FetchOptions {
   progress?: VertexProgress | undefined;
   signal?: AbortSignal | undefined;
-}
-
-/** `hearsay`: of a cache, which does not say that the layer is part of an image. */
-interface Claim extends LayerBlob {
-  hearsay: boolean;
 }
 
 /**
@@ -49,8 +45,8 @@ export class LayerBlobs implements BlobProvider {
   readonly #jobs: JobPool;
   /** Where blobs that are not here can be read from; known in this process only. */
   readonly #providers = new Map<Digest, BlobProvider>();
-  /** Blobs that are said to be a layer, by layer. Recorded is only what was seen to be it. */
-  readonly #claims = new Map<string, Claim[]>();
+  /** Recorded is only what was seen to be the layer. */
+  readonly #claims = new LayerClaims();
   /** What this process has fetched. */
   readonly #fetched = new Set<Digest>();
   /** Work under way, by layer and purpose: equal work of one process is done once. */
@@ -63,23 +59,16 @@ export class LayerBlobs implements BlobProvider {
     this.#jobs = jobs;
   }
 
-  /**
-   * Notes that somebody says that a blob is this layer, and who has it. Others may have said so of other blobs, and
-   * one of them may lie: what is claimed counts in this process only, until {@link confirm}.
-   */
+  /** Notes that somebody says that a blob is this layer, and who has it: until {@link confirm}. */
   claim(layer: string, { descriptor, provider, hearsay = false }: Omit<RemoteLayer, 'diffID'>): void {
     if (provider !== this) this.#providers.set(descriptor.digest, provider);
-    const claims = this.#claims.get(layer) ?? [];
-    this.#claims.set(layer, claims);
-    if (claims.some((claim) => claim.descriptor.digest === descriptor.digest && !claim.hearsay)) return;
-    const others = claims.filter((claim) => claim.descriptor.digest !== descriptor.digest);
-    const claim = { descriptor, compression: compressionType(descriptor), provisional: false, hearsay };
-    claims.splice(0, claims.length, ...others, claim);
+    const compression = compressionType(descriptor);
+    this.#claims.add(layer, { descriptor, compression, provisional: false, hearsay });
   }
 
   /** Records a claimed blob whose uncompressed bytes were seen to be the layer. In a transaction. */
   confirm(layer: string, digest: Digest): void {
-    const claim = this.#claims.get(layer)?.find(({ descriptor }) => descriptor.digest === digest);
+    const claim = this.#claims.of(layer).find(({ descriptor }) => descriptor.digest === digest);
     if (claim !== undefined) this.#records.addBlob(layer, claim);
   }
 
@@ -91,21 +80,9 @@ export class LayerBlobs implements BlobProvider {
     // The tar of estargz is not the layer's own.
     if (layer.diffID === undefined || isEstargz(blob)) return;
     if (this.#records.blobs(layer.id).some(({ descriptor }) => descriptor.digest === blob.digest)) return;
-    const annotations = { ...blob.annotations, [ANNOTATION_UNCOMPRESSED]: layer.diffID };
-    // Only here: it loads the system calls.
-    const { cleanName } = await import('./apply/root_path.ts');
+    const args: CheckArgs = { blob: this.path(blob.digest), diffID: layer.diffID };
     try {
-      const bytes = layerBytes({ ...blob, annotations }, this, signal === undefined ? {} : { signal });
-      const reader = new TarReader({
-        entry({ type, name, linkname }) {
-          cleanName(name, name);
-          if (type === 'link') cleanName(linkname, name);
-        },
-        data() {},
-        close() {},
-      });
-      for await (const chunk of bytes) reader.write(chunk);
-      reader.end();
+      await this.#jobs.run('snapshots.check', args, signal === undefined ? {} : { signal });
     } catch (error) {
       if (signal?.aborted === true) throw error;
       return;
@@ -139,19 +116,14 @@ export class LayerBlobs implements BlobProvider {
   /** Drops what was claimed of a blob, and the blob unless it was seen to be some layer. */
   disbelieve(digest: Digest): void {
     this.#providers.delete(digest);
-    for (const [layer, claims] of this.#claims) {
-      const others = claims.filter(({ descriptor }) => descriptor.digest !== digest);
-      if (others.length < claims.length) this.#claims.set(layer, others);
-    }
+    this.#claims.dropBlob(digest);
     this.#store.transaction(() => {
       if (!this.#records.hasBlob(digest)) this.#content.delete(digest);
     });
   }
 
   #discard(layer: string, digest: Digest): void {
-    const claims = this.#claims.get(layer) ?? [];
-    const others = claims.filter(({ descriptor }) => descriptor.digest !== digest);
-    this.#claims.set(layer, others);
+    this.#claims.drop(layer, digest);
     this.#store.transaction(() => {
       this.#records.removeBlob(layer, digest);
       // Who wants it for another layer reads it again: the file may be what is damaged.
@@ -224,8 +196,7 @@ export class LayerBlobs implements BlobProvider {
   #blobs(layer: string): Claim[] {
     const recorded = this.#records.blobs(layer).map((blob) => ({ ...blob, hearsay: false }));
     const known = new Set(recorded.map(({ descriptor }) => descriptor.digest));
-    const claimed = this.#claims.get(layer) ?? [];
-    return [...recorded, ...claimed.filter(({ descriptor }) => !known.has(descriptor.digest))];
+    return [...recorded, ...this.#claims.of(layer).filter(({ descriptor }) => !known.has(descriptor.digest))];
   }
 
   /** True when a blob of the layer is in the content store. */
