@@ -81,6 +81,8 @@ export interface KeyStore extends KeySource {
    * input leads to, else a new one. Links that are missing are added. Without inputs it is the root key.
    */
   ensure(record: Digest, inputs: readonly (readonly InputPath[])[]): KeyId;
+  /** Whether any link or result mentions the key. */
+  mentions(key: KeyId): boolean;
   /** Idempotent. */
   addResult(key: KeyId, result: LoadedResult, createdAt: Date): KeyResult;
   /** Runs several of the calls above in one transaction; `fn` must be synchronous. */
@@ -141,6 +143,8 @@ export interface ExportNode {
 
 export interface ExportInput {
   node: ExportNode;
+  /** Where the node is a source: those of its records that lead on from it. Absent: all. */
+  names?: readonly Digest[];
   selector: Digest | '';
   /** Record made from the content of the input, where that was computed. */
   content: Digest | undefined;

@@ -1,5 +1,5 @@
 /** The export walk: from the edges of a solved build to a cache config (BuildKit solver/exporter.go, v0.32.2). */
-import type { Remote } from '../content/contract.ts';
+import type { Digest, Remote } from '../content/contract.ts';
 import { CairnError } from '../errors/error.ts';
 import type { Snapshot, SnapshotStore } from '../snapshots/contract.ts';
 import { Chains, type ChainLink, type ChainRecord } from './chains.ts';
@@ -23,7 +23,7 @@ export async function exportCache(
   options: CacheExportOptions,
 ): Promise<ExportedCache> {
   const walk = new ExportWalk(snapshots, options);
-  for (const node of nodes) await walk.node(node, options.mode, true);
+  for (const node of nodes) await walk.top(node);
   return toCacheConfig(walk.chains);
 }
 
@@ -39,8 +39,13 @@ class ExportWalk {
     this.#options = options;
   }
 
+  async top(node: ExportNode): Promise<void> {
+    if (node.inputs.length === 0) this.#roots(node.records);
+    else await this.#node(node, this.#options.mode, true);
+  }
+
   /** Where a node is reached twice, the first way decides its depth. */
-  node(node: ExportNode, depth: Depth, top = false): Promise<Record[]> {
+  #node(node: ExportNode, depth: Depth, top = false): Promise<Record[]> {
     let records = this.#nodes.get(node);
     if (records === undefined) this.#nodes.set(node, (records = this.#addNode(node, depth, top)));
     return records;
@@ -48,17 +53,13 @@ class ExportWalk {
 
   async #addNode(node: ExportNode, depth: Depth, top: boolean): Promise<Record[]> {
     this.#options.signal?.throwIfAborted();
-    if (node.inputs.length === 0) {
-      const roots = node.records.map((record) => this.chains.add(record, [], []));
-      await this.#addKnown(node);
-      return roots;
-    }
     const result = await this.#result(node, depth, top);
     const below = result !== undefined && depth === 'min' ? 'existing' : depth;
     const inputs: ChainLink<RemoteResult>[][] = [];
     // One after the other: the depth of a node that is reached twice must not depend on chance.
-    for (const { node: input, selector, content } of node.inputs) {
-      const links = (await this.node(input, below)).map((from) => ({ from, selector }));
+    for (const { node: input, names = input.records, selector, content } of node.inputs) {
+      const from = input.inputs.length === 0 ? this.#roots(names) : await this.#node(input, below);
+      const links = from.map((record) => ({ from: record, selector }));
       if (content !== undefined) links.push({ from: this.chains.add(content, [], []), selector: '' });
       inputs.push(links);
     }
@@ -66,6 +67,10 @@ class ExportWalk {
     const [record] = node.records;
     if (record === undefined || inputs.some((links) => links.length === 0)) return [];
     return [this.chains.add(record, inputs, result === undefined ? [] : [result])];
+  }
+
+  #roots(names: readonly Digest[]): Record[] {
+    return names.map((name) => this.chains.add(name, [], []));
   }
 
   async #result(node: ExportNode, depth: Depth, top: boolean): Promise<RemoteResult | undefined> {

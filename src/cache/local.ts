@@ -27,6 +27,7 @@ class LocalKeyStore implements KeyStore {
   readonly #links: StatementSync;
   readonly #results: StatementSync;
   readonly #backlinks: StatementSync;
+  readonly #mentions: StatementSync;
   readonly #addLink: StatementSync;
   readonly #addResult: StatementSync;
 
@@ -44,6 +45,10 @@ class LocalKeyStore implements KeyStore {
     this.#backlinks = db.prepare(
       `SELECT source, record, input, selector FROM cache_link WHERE target = ?
        ORDER BY record, input, source, selector`,
+    );
+    this.#mentions = db.prepare(
+      `SELECT 1 FROM cache_link WHERE source = ?1 UNION ALL SELECT 1 FROM cache_link WHERE target = ?1
+       UNION ALL SELECT 1 FROM cache_result WHERE key = ?1 LIMIT 1`,
     );
     this.#addLink = db.prepare(
       'INSERT OR IGNORE INTO cache_link (source, record, input, selector, target) VALUES (?, ?, ?, ?, ?)',
@@ -106,6 +111,10 @@ class LocalKeyStore implements KeyStore {
       });
     });
     return target;
+  }
+
+  mentions(key: KeyId): boolean {
+    return this.#mentions.get(key) !== undefined;
   }
 
   addResult(key: KeyId, { snapshot }: LoadedResult, createdAt: Date): KeyResult {

@@ -15,7 +15,7 @@ import type { Tree } from '../snapshots/contract.ts';
 import type { Decision } from './contract.ts';
 import { canceled, SolveError } from './error.ts';
 import { reasonOfHit, reasonOfRun } from './explain.ts';
-import { storeImported, storeKeys } from './keys.ts';
+import { namesSeen, storeImported, storeKeys } from './keys.ts';
 import { Lookup, MOST, UNFORCED, type Hit } from './lookup.ts';
 import type { SolveProgress } from './progress.ts';
 import type { Runs } from './runs.ts';
@@ -46,6 +46,8 @@ export class EdgeState {
   readonly lookup: Lookup;
   /** Keys in the local store; empty when it can have none; undefined before anybody asked. */
   localKeys: readonly KeyId[] | undefined;
+  /** It is being made in this build, or was: it was not found. */
+  made = false;
   readonly #context: SolveContext;
   #result: Promise<Tree | undefined> | undefined;
   #node: Promise<ExportNode> | undefined;
@@ -117,6 +119,7 @@ export class EdgeState {
   async #run(): Promise<Tree | undefined> {
     const { vertex } = this.state;
     const { local } = this.#context;
+    this.made = true;
     const reason = reasonOfRun(this.state, this.lookup, this.#context.caches);
     this.state.warm();
     await Promise.all([this.#contentRecords(), ...this.state.inputs.map((input) => input.result())]);
@@ -204,6 +207,7 @@ export class EdgeState {
     for (const [number, input] of state.inputs.entries()) {
       inputs.push({
         node: await input.exportNode(),
+        ...(input.state.inputs.length > 0 ? {} : { names: namesSeen(this, number, this.#context) }),
         selector: stable[0]?.deps[number]?.selector ?? '',
         content: state.knownContent(number),
       });

@@ -116,6 +116,32 @@ describe('an imported cache', () => {
     assert.deepEqual(await ran(here, edge, [cache]), ['context']);
   });
 
+  test('is exported again without the names of sources that nobody knew and nothing was made of', async () => {
+    const moved = (steps: Steps): Edge[] => [steps.step('base', [], { keys: ['other manifest', 'chain'] })];
+    const cache = await there.exported(
+      there.step('a', [there.step('base', [], { keys: ['manifest', 'chain'] })]),
+      'max',
+    );
+    const namesIn = async (edge: Edge, imports: KeySource[]): Promise<string[]> => {
+      const session = here.session({ imports });
+      await session.result(edge);
+      const { config } = await exportCache([await session.exportNode(edge)], here.snapshots, {
+        mode: 'max',
+        compression: { type: 'gzip' },
+      });
+      await session.close();
+      const roots = (config.records ?? []).filter(({ inputs }) => inputs === undefined);
+      return roots.map(({ digest }) => keys.find((key) => recordDigest(digestOf(key), 0) === digest) ?? '');
+    };
+    const keys = ['manifest', 'other manifest', 'chain'];
+    const found = await namesIn(here.step('a', moved(here)), [cache(here)]);
+    assert.deepEqual(found.toSorted(), ['chain', 'manifest']);
+    // Nor does the store know them now.
+    assert.deepEqual(await namesIn(here.step('a', moved(here)), []), ['chain']);
+    const made = await namesIn(here.step('b', moved(here)), [cache(here)]);
+    assert.deepEqual(made.toSorted(), ['chain', 'other manifest']);
+  });
+
   test('whose result cannot be loaded is a miss of just that step', async () => {
     const cache = (await there.exported(staged(there), 'max'))(here);
     const edge = staged(here);

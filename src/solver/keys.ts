@@ -109,15 +109,51 @@ export async function connectContent(
   }
 }
 
-function ensureKeys(edge: EdgeState, { local }: SolveContext): void {
+/**
+ * The names by which an edge goes on from a source: all that it has, when it was made for that; else those that
+ * caches know. An image that nobody fetched may be known only by what it consists of.
+ */
+export function namesSeen(edge: EdgeState, input: number, context: SolveContext): readonly Digest[] {
+  const source = edge.state.inputs[input];
+  if (source === undefined) return [];
+  const needed = edge.made || edge.state.knownContent(input) !== undefined;
+  return needed ? namesOf(source) : namesKnown(source, context);
+}
+
+function namesOf({ state, index }: EdgeState): Digest[] {
+  return state.knownMaps.filter((map) => map.volatile !== true).map((map) => recordDigest(map.digest, index));
+}
+
+function namesKnown(source: EdgeState, { local, caches }: SolveContext): Digest[] {
+  const names = namesOf(source);
+  // What was made here meanwhile was not known when it was asked for.
+  const isKnown = (cache: KeySource, key: KeyId): boolean =>
+    cache !== local || (!source.made && local.mentions(key));
+  const known = names.filter((name) =>
+    caches.some((cache) => {
+      const key = cache.root(name);
+      return key !== undefined && isKnown(cache, key);
+    }),
+  );
+  return known.length > 0 ? known : names;
+}
+
+function ensureKeys(edge: EdgeState, context: SolveContext): void {
+  const { local } = context;
   const { state, index } = edge;
-  const maps = state.knownMaps.filter((map) => map.volatile !== true);
   if (state.inputs.length === 0) {
-    edge.localKeys = maps.map((map) => local.ensure(recordDigest(map.digest, index), []));
+    const names = edge.made ? namesOf(edge) : namesKnown(edge, context);
+    edge.localKeys = names.map((name) => local.ensure(name, []));
     return;
   }
-  const [map] = maps;
-  const paths = state.inputs.map((input, number) => pathsOf(state, number, input.localKeys ?? [], local));
+  const [map] = state.knownMaps.filter((each) => each.volatile !== true);
+  const paths = state.inputs.map((input, number) => {
+    const keys =
+      input.state.inputs.length > 0
+        ? input.localKeys
+        : namesSeen(edge, number, context).map((name) => local.ensure(name, []));
+    return pathsOf(state, number, keys ?? [], local);
+  });
   const reachable = map !== undefined && paths.every((alternatives) => alternatives.length > 0);
   edge.localKeys = reachable ? [local.ensure(recordDigest(map.digest, index), paths)] : [];
 }
