@@ -3,6 +3,7 @@ import type { BackendContext } from '../cache/backends/contract.ts';
 import type { ProgressSink } from '../progress/events.ts';
 import type { RegistryClient } from '../registry/contract.ts';
 import type { BuildContext } from './build.ts';
+import type { TypedAttrs } from './contract.ts';
 
 export function backendContext(
   { services, client }: BuildContext,
@@ -15,6 +16,12 @@ export function backendContext(
     registry: () => Promise.resolve(registry),
     warn,
   };
+}
+
+/** What BuildKit takes for the same cache: a registry's reference, of others everything that is said. */
+export function targetOf({ type, attrs }: TypedAttrs): string {
+  if (type === 'registry' && attrs['ref'] !== undefined) return attrs['ref'];
+  return JSON.stringify([type, ...Object.entries(attrs).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 /** Warnings about caches; they belong to no step. The same is told once. */

@@ -8,8 +8,7 @@ import { runVertex, startStatus } from '../progress/vertex.ts';
 import type { RegistryClient } from '../registry/contract.ts';
 import type { Snapshot } from '../snapshots/contract.ts';
 import type { BuildContext } from './build.ts';
-import { backendContext, warner } from './cache_context.ts';
-import type { TypedAttrs } from './contract.ts';
+import { backendContext, targetOf, warner } from './cache_context.ts';
 
 export interface CacheExports {
   /** The records go into the image, too. */
@@ -46,12 +45,6 @@ export async function prepareCacheExports({ request, services }: BuildContext): 
     });
   }
   return { inline, entries };
-}
-
-/** What BuildKit takes for the same export: a registry's reference, of others everything that is said. */
-function targetOf({ type, attrs }: TypedAttrs): string {
-  if (type === 'registry' && attrs['ref'] !== undefined) return attrs['ref'];
-  return JSON.stringify([type, ...Object.entries(attrs).toSorted(([a], [b]) => (a < b ? -1 : 1))]);
 }
 
 /**

@@ -3,6 +3,7 @@ import type { KeySource } from '../cache/contract.ts';
 import type { RegistryClient } from '../registry/contract.ts';
 import { damagedBlobOf } from '../content/damaged_blob.ts';
 import type { BuildContext } from './build.ts';
+import { targetOf } from './cache_context.ts';
 
 export interface CacheImports {
   /** In the order of the command line. */
@@ -37,12 +38,17 @@ export async function prepareCacheImports(
   const { cacheReadErrorOf } = await import('../cache/guarded.ts');
   const closing = new AbortController();
   const imports = new Map<string, InstanceType<typeof CacheImport>>();
+  const seen = new Set<string>();
   for (const each of request.cacheFrom) {
-    const entry = await cacheEntry(each, 'from', {
+    const target = targetOf(each);
+    if (seen.has(target)) continue;
+    seen.add(target);
+    const checked = await cacheEntry(each, 'from', {
       lenient: request.cacheLenient === true,
       env: services.env,
     });
-    if (imports.has(entry.name)) continue;
+    // By their names blobs that cannot be read are known to be theirs.
+    const entry = { ...checked, name: freeName(checked.name, imports) };
     imports.set(entry.name, new CacheImport(entry, context, registry, closing.signal));
   }
   const all = [...imports.values()];
@@ -62,4 +68,11 @@ export async function prepareCacheImports(
     },
     close: () => closing.abort(),
   };
+}
+
+/** Two services may have a cache of the same name. */
+function freeName(name: string, taken: ReadonlyMap<string, unknown>): string {
+  let free = name;
+  for (let number = 2; taken.has(free); number++) free = `${name} (${number})`;
+  return free;
 }

@@ -11,6 +11,8 @@ import { MAX_CONFIG_BYTES, MAX_MANIFEST_BYTES } from './limits.ts';
 import { Layout, type Writing } from './layout.ts';
 import { byDigest, decodeManifest, encodeCache, memoryProvider, published } from './manifest_format.ts';
 
+const DEFAULT_TAG = 'latest';
+
 export const backend = defineBackend({
   type: 'local',
   exportName: 'exporting cache to client directory',
@@ -26,7 +28,7 @@ export const backend = defineBackend({
     tag: {
       kind: 'text',
       side: 'both',
-      default: 'latest',
+      default: DEFAULT_TAG,
       empty: false,
       doc: 'The name of the cache in the directory’s index.json.',
     },
@@ -43,7 +45,11 @@ export const backend = defineBackend({
     },
     ...MANIFEST_PARAMETERS,
   },
-  target: ({ dest, src }) => dest ?? src ?? '',
+  target({ dest, src, tag, digest }) {
+    const path = dest ?? src ?? '';
+    if (digest !== undefined) return `${path}@${digest}`;
+    return tag === DEFAULT_TAG ? path : `${path}:${tag}`;
+  },
   check(values, side) {
     const wanted = side === 'to' ? 'dest' : 'src';
     if (values[wanted] === undefined)
@@ -57,32 +63,47 @@ export const backend = defineBackend({
     if (!isAbsolute(path)) throw new Error(`${path} is not absolute`);
     const { tag, digest, reset } = values;
     await Promise.resolve();
-    return new LocalBackend(new Layout(path), { name: digest ?? tag, reset, format: manifestFormat(values) });
+    return new LocalBackend(new Layout(path), { tag, digest, reset, format: manifestFormat(values) });
   },
 });
+
+interface LocalOptions {
+  tag: string;
+  /** Instead of the tag. */
+  digest: Digest | undefined;
+  reset: boolean;
+  format: ManifestFormat;
+}
 
 class LocalBackend implements CacheBackend {
   /** Anybody may remove or change files. */
   readonly blobsMayExpire = true;
   readonly #layout: Layout;
-  readonly #name: string;
+  readonly #tag: string;
+  readonly #digest: Digest | undefined;
   readonly #reset: boolean;
   readonly #format: ManifestFormat;
   #writing: Promise<Writing> | undefined;
 
-  constructor(layout: Layout, options: { name: string; reset: boolean; format: ManifestFormat }) {
+  constructor(layout: Layout, options: LocalOptions) {
     this.#layout = layout;
-    this.#name = options.name;
+    this.#tag = options.tag;
+    this.#digest = options.digest;
     this.#reset = options.reset;
     this.#format = options.format;
   }
 
   names(): Promise<readonly string[]> {
-    return Promise.resolve([this.#name]);
+    return Promise.resolve([this.#digest ?? this.#tag]);
   }
 
   async resolve(name: string): Promise<CacheManifest | undefined> {
-    const found = name.includes(':') ? this.#layout.blob(name as Digest) : this.#layout.tagged(name);
+    const digest = this.#digest;
+    // A name may have colons, too: containerd's are whole references.
+    const found = digest === undefined ? this.#layout.tagged(name) : this.#layout.blob(digest);
+    // The first build has no cache of a name; a digest was copied from somewhere.
+    if (found === undefined && digest !== undefined)
+      throw new CairnError(`there is no manifest ${digest}`, { code: 'NOT_FOUND' });
     if (found === undefined) return undefined;
     const bytes = await collect(verified(this.read(found), found), MAX_MANIFEST_BYTES);
     const { config, layers, mediaType } = decodeManifest(bytes);

@@ -183,7 +183,9 @@ class RegistryBackend implements CacheBackend {
     try {
       return await this.#repository.manifest(name, { signal });
     } catch (error) {
-      if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined;
+      // The first build has no cache of a name; a digest was copied from somewhere.
+      const expected = this.#repository.reference.digest === undefined;
+      if (expected && error instanceof CairnError && error.code === 'NOT_FOUND') return undefined;
       throw error;
     }
   }
