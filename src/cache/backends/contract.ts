@@ -125,6 +125,8 @@ export interface BackendSpec<P extends ParameterTable> {
   exportName: string;
   /** Its own parameters; the common ones are added. */
   parameters: P;
+  /** The common ones that mean something here; default: all. */
+  common?: readonly (keyof typeof COMMON_PARAMETERS)[];
   /** What follows `type:` in names, e.g. a reference or `bucket/prefix/name`. */
   target(values: Values<P>, side: Side, env: NodeJS.ProcessEnv): string;
   /** `importing cache manifest from` this; default: the name. */
@@ -132,9 +134,16 @@ export interface BackendSpec<P extends ParameterTable> {
   /**
    * Contradictions between parameters.
    * @param env undefined: that of the machine that builds is not known here
+   * @param lenient what can be passed over is
    * @throws CairnError USAGE
    */
-  check?(values: Values<P>, side: Side, common: CommonValues, env: NodeJS.ProcessEnv | undefined): void;
+  check?(
+    values: Values<P>,
+    side: Side,
+    common: CommonValues,
+    env: NodeJS.ProcessEnv | undefined,
+    lenient: boolean,
+  ): void;
   /** Overrides DEFAULT_IMPORT_TIMEOUT_MS and DEFAULT_EXPORT_TIMEOUT_MS. Milliseconds. */
   defaultTimeout?: Partial<Record<Side, number>>;
   limitedByBuildKit?: boolean;
@@ -174,7 +183,12 @@ export interface EntryOptions {
 
 /** A backend's file exports `backend = defineBackend({…})`; the types of the values follow from its parameters. */
 export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<P>): BackendDefinition {
-  const parameters = { ...COMMON_PARAMETERS, ...spec.parameters };
+  const common = Object.fromEntries(
+    Object.entries(COMMON_PARAMETERS).filter(
+      ([name]) => spec.common?.some((known) => known === name) ?? true,
+    ),
+  );
+  const parameters = { ...common, ...spec.parameters };
   return {
     type: spec.type,
     parameters,
@@ -190,7 +204,7 @@ export function defineBackend<const P extends ParameterTable>(spec: BackendSpec<
           side,
           spec.defaultTimeout?.[side],
         );
-        spec.check?.(own, side, checked, env);
+        spec.check?.(own, side, checked, env, lenient);
         return checked;
       });
       const name = `${spec.type}:${spec.target(own, side, env ?? {})}`;

@@ -9,9 +9,11 @@ export const backend = defineBackend({
   type: 'inline',
   exportName: 'exporting inline cache',
   parameters: {},
+  // The image's exporter decides on the layers, and on whether there is a result at all.
+  common: ['mode', 'ignore-error'],
   target: () => 'image',
-  check(_, side, { mode }) {
-    if (side === 'to' && mode === 'max') {
+  check(_, side, { mode }, __, lenient) {
+    if (side === 'to' && mode === 'max' && !lenient) {
       throw new CairnError('an inline cache is always mode=min: it has no layers but the image’s', {
         code: 'USAGE',
         hint: 'leave mode out, or export mode=max to another cache beside it',

@@ -112,6 +112,8 @@ describe('cacheEntry', () => {
     ['local', 'from', {}, /requires src/],
     ['local', 'from', { src: 'a', digest: 'sha256:12' }, /is not a digest/],
     ['inline', 'to', { mode: 'max' }, /always mode=min/],
+    ['inline', 'to', { compression: 'zstd' }, /no parameter "compression"/],
+    ['inline', 'to', { merge: 'true' }, /no parameter "merge"/],
   ] as [string, 'to' | 'from', Record<string, string>, RegExp][]) {
     test(`refuses --cache-${side} type=${type} ${JSON.stringify(attrs)}`, async () => {
       await assert.rejects(cacheEntry({ type, attrs }, side), (error: unknown) => {
@@ -131,6 +133,20 @@ describe('cacheEntry', () => {
       });
     });
   }
+
+  test('an inline cache takes what BuildKit takes when lenient', async () => {
+    const attrs = { mode: 'max', compression: 'zstd' };
+    await cacheEntry({ type: 'inline', attrs }, 'to', { lenient: true });
+  });
+
+  test('names of local caches tell tags and digests apart', async () => {
+    const nameOf = async (attrs: Record<string, string>): Promise<string> =>
+      (await cacheEntry({ type: 'local', attrs: { src: 'c', ...attrs } }, 'from')).name;
+    const digest = `sha256:${'0'.repeat(64)}`;
+    assert.equal(await nameOf({}), 'local:c');
+    assert.equal(await nameOf({ tag: 'two' }), 'local:c:two');
+    assert.equal(await nameOf({ digest }), `local:c@${digest}`);
+  });
 
   test('an index is the default where Docker’s media types are wanted', async () => {
     await cacheEntry({ type: 'registry', attrs: { ref: 'a', 'oci-mediatypes': 'false' } }, 'to');
