@@ -37,7 +37,7 @@ export async function checkCacheEntries(
   for (const { type, attrs } of entries) {
     const backend = await backendOf(type, side);
     const completed = backend.fromEnvironment(attrs, env, side);
-    // One that cannot work here is left out later, with a reason.
-    if ('attrs' in completed) backend.entry(completed.attrs, side, { lenient });
+    // One that cannot work here is left out later, with a reason; what it says must be right everywhere.
+    backend.entry('attrs' in completed ? completed.attrs : attrs, side, { lenient });
   }
 }
