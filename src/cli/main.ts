@@ -44,7 +44,7 @@ function program(): Command {
       '--cache-report <file>',
       'write for each step whether it was a hit or ran, and why (JSON; - for a table)',
     )
-    .action(async (context: string, flags: Partial<BuildFlags> & { cacheReport?: string }) => {
+    .action(async (context: string, flags: Partial<BuildFlags>) => {
       const { runBuild } = await import('./build/run.ts');
       process.exitCode = await runBuild(context, flags, globals(root));
     });

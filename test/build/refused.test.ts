@@ -54,6 +54,11 @@ describe('the command line', () => {
     [[''], /^ERROR: failed to build: the build context is empty$/m],
     [['--policy=filename=x', '.'], /^ERROR: --policy is not supported$/m],
     [['--metadata-file=no/where', '.'], /^ERROR: invalid output path of --metadata-file: stat no: /m],
+    [['--cache-report=no/where', '.'], /^ERROR: invalid output path of --cache-report: stat no: /m],
+    [
+      ['--cache-report=-', '-o=-', '.'],
+      /^ERROR: failed to build: multiple outputs configured to write to stdout$/m,
+    ],
   ] as const) {
     test(args.join(' ') || 'nothing', async () => {
       const { code, stdout, stderr } = await cairn.run(['build', '--progress=plain', ...args], {

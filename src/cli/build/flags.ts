@@ -10,6 +10,7 @@ export interface BuildFlags {
   buildContext: string[];
   cacheFrom: string[];
   cacheLenient?: true;
+  cacheReport?: string;
   cacheTo: string[];
   call: string;
   cgroupParent: string;

@@ -73,6 +73,8 @@ export async function prepareBuild({
   if (flags.iidfile !== '' && outputs.some(({ export: { type } }) => type === 'local' || type === 'tar')) {
     throw usage('local and tar exporters are incompatible with image ID file');
   }
+  if (flags.cacheReport === '-' && outputs.some(({ place: { kind } }) => kind === 'stdout'))
+    throw usage('multiple outputs configured to write to stdout');
   nameImages(outputs, flags.tag);
   const imageAnnotations = annotations(flags.annotation);
   for (const {

@@ -16,7 +16,7 @@ import { checkBuilder, ignoredFlags } from './ignored_flags.ts';
 import { withDefaults, type BuildFlags } from './flags.ts';
 import { prepareBuild, type PreparedBuild } from './request.ts';
 import { callMetadata, printCall } from './call_output.ts';
-import { writeCacheReport } from './cache_report.ts';
+import { reportJson, reportTable } from './cache_report.ts';
 import { standardInput } from './stdin.ts';
 
 const NO_OUTPUT =
@@ -29,7 +29,7 @@ const FORCING_SIGNALS = 3;
 /** @returns the exit code @throws CairnError USAGE before anything is built */
 export async function runBuild(
   context: string,
-  given: Partial<BuildFlags> & { cacheReport?: string },
+  given: Partial<BuildFlags>,
   globals: GlobalFlags,
 ): Promise<number> {
   const flags = { ...given, ...withDefaults(given, process.env) };
@@ -147,7 +147,7 @@ function displayMode(flags: BuildFlags): ProgressMode {
 
 function writeResults(
   result: BuildResult,
-  flags: BuildFlags & { cacheReport?: string },
+  flags: BuildFlags,
   display: Display,
   prepared: PreparedBuild,
 ): void {
@@ -172,14 +172,17 @@ function writeResults(
     const sorted = Object.fromEntries(Object.entries(decoded).sort(([a], [b]) => (a < b ? -1 : 1)));
     writeResult('metadata file', flags.metadataFile, JSON.stringify(sorted, undefined, 2));
   }
-  if (flags.cacheReport !== undefined) writeCacheReport(flags.cacheReport, result.steps);
+  const { cacheReport } = flags;
+  if (cacheReport === '-') process.stdout.write(reportTable(result.steps));
+  else if (cacheReport !== undefined) writeResult('cache report', cacheReport, reportJson(result.steps));
 }
 
 /** Before anything is built: a build whose result cannot be told is in vain. @throws CairnError USAGE */
-function checkResultFiles({ iidfile, metadataFile }: BuildFlags): void {
+function checkResultFiles({ iidfile, metadataFile, cacheReport = '' }: BuildFlags): void {
   for (const [flag, path] of [
     ['--iidfile', iidfile],
     ['--metadata-file', metadataFile],
+    ['--cache-report', cacheReport === '-' ? '' : cacheReport],
   ] as const) {
     if (path === '') continue;
     if (statSync(dirname(path), { throwIfNoEntry: false })?.isDirectory() !== true) {
