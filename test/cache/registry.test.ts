@@ -5,8 +5,6 @@ import { testFaults } from './faults.ts';
 
 testBackend({
   type: 'registry',
-  // Between the question and the write of another client nothing can be done.
-  loose: true,
   async start() {
     const server = await startDockerRegistry();
     return {

@@ -23,6 +23,10 @@ export const MAX_RETRY_AFTER_MS = 2 * 60_000;
 
 /** Conditional publishes that lost against another writer, until merge=true gives up. */
 export const MAX_PUBLISH_ATTEMPTS = 12;
+/** How long after a write without a condition it is looked whether it lasts: times what look and write took. */
+export const LOOK_AGAIN_FACTOR = 4;
+export const MIN_LOOK_AGAIN_MS = 100;
+export const MAX_LOOK_AGAIN_MS = 5_000;
 
 /** Manifest of a cache: an OCI index or image manifest, as registries bound them. */
 export const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;

@@ -16,8 +16,15 @@ import {
   type WriteOptions,
 } from './contract.ts';
 import { importInline } from './inline_import.ts';
-import { MAX_CONFIG_BYTES, REGISTRY_PARALLEL_WRITES } from './limits.ts';
+import {
+  LOOK_AGAIN_FACTOR,
+  MAX_CONFIG_BYTES,
+  MAX_LOOK_AGAIN_MS,
+  MIN_LOOK_AGAIN_MS,
+  REGISTRY_PARALLEL_WRITES,
+} from './limits.ts';
 import { byDigest, decodeManifest, encodeCache, memoryProvider, published } from './manifest_format.ts';
+import { pause } from './retry.ts';
 
 export const backend = defineBackend({
   type: 'registry',
@@ -165,18 +172,26 @@ class RegistryBackend implements CacheBackend {
   ): Promise<Published> {
     const encoded = encodeCache(cache, this.#format);
     const { config, manifest } = encoded;
-    if (expected !== undefined) {
-      if (expected.version === manifest.descriptor.digest) return published(encoded, 'unchanged');
-      // Registries know no conditional writes: this leaves a gap of one request.
-      const there = await this.#repository.resolve(name, { signal });
-      if (there?.digest !== expected.version) return { status: 'conflict' };
-    }
+    const { digest, mediaType } = manifest.descriptor;
+    if (expected?.version === digest) return published(encoded, 'unchanged');
     // Another manifest is there, or none: its config is another one, too.
     const options = { signal, likelyNew: true };
     await this.#repository.pushBlob(config.descriptor, memoryProvider(config.bytes), options);
-    const { mediaType } = manifest.descriptor;
+    // Registries know no conditional writes: another writer may come between the look and the write.
+    const looked = performance.now();
+    const there = async (): Promise<Digest | undefined> =>
+      (await this.#repository.resolve(name, { signal }))?.digest;
+    if (expected !== undefined && (await there()) !== expected.version) return { status: 'conflict' };
     await this.#repository.pushManifest(name, manifest.bytes, mediaType, { signal });
-    return published(encoded, 'written');
+    if (expected === undefined) return published(encoded, 'written');
+    // One that looked before we wrote writes in about the time that it took us, and then ours is gone.
+    const took = performance.now() - looked;
+    await pause(Math.min(MAX_LOOK_AGAIN_MS, Math.max(MIN_LOOK_AGAIN_MS, LOOK_AGAIN_FACTOR * took)), signal);
+    const last = await there().catch(() => undefined);
+    signal.throwIfAborted();
+    // A registry that answers with what was there before is late, and one that does not answer has our manifest.
+    const ours = [digest, expected.version, undefined].includes(last);
+    return ours ? published(encoded, 'written') : { status: 'conflict' };
   }
 
   async #manifest(name: string, signal: AbortSignal): Promise<Manifest | undefined> {

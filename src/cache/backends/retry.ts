@@ -54,7 +54,8 @@ export function backoffPause(failures: number, signal: AbortSignal): Promise<voi
   return pause(backoff(failures), signal);
 }
 
-async function pause(ms: number, signal: AbortSignal): Promise<void> {
+/** @throws the signal's reason */
+export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await sleep(ms, undefined, { signal }).catch(() => {
     throw signal.reason;
   });
