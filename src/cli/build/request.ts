@@ -4,7 +4,6 @@ import { CairnError, messageOf } from '../../errors/error.ts';
 import type { BuildRequest } from '../../engine/contract.ts';
 import type { ClientInputs } from '../../drivers/contract.ts';
 import { formatReference, parseReference } from '../../registry/reference.ts';
-import { didYouMean } from '../../errors/suggest.ts';
 import { parseBool, parseMemory } from '../go_values.ts';
 import { annotations, entitlements, extraHosts, keyValues, ulimits } from './attributes.ts';
 import { checkCacheEntries, parseCacheEntries } from './cache_entries.ts';
@@ -13,6 +12,7 @@ import { parseBuildContexts, prepareContexts } from './contexts.ts';
 import { refuseDeleting } from './deleting_outputs.ts';
 import type { BuildFlags } from './flags.ts';
 import { parseOutputs, type Output } from './outputs.ts';
+import { resourceLimits } from './resource_limits.ts';
 import { parseSecrets, parseSsh } from './secrets.ts';
 
 export interface PreparedBuild {
@@ -201,51 +201,6 @@ function frontendAttributes(flags: BuildFlags, platforms: readonly string[]): Re
     ),
   );
   Object.assign(attrs, resourceLimits(flags));
-  return attrs;
-}
-
-const RESOURCES = [
-  'memory',
-  'memory-swap',
-  'cpu-shares',
-  'cpu-period',
-  'cpu-quota',
-  'cpuset-cpus',
-  'cpuset-mems',
-];
-
-/** `--resource` and docker build's own flags for the same limits; the later `--resource` counts. */
-function resourceLimits(flags: BuildFlags): Record<string, string> {
-  const entries = [
-    ['memory', flags.memory],
-    ['memory-swap', flags.memorySwap],
-    ['cpu-shares', flags.cpuShares],
-    ['cpu-period', flags.cpuPeriod],
-    ['cpu-quota', flags.cpuQuota],
-    ['cpuset-cpus', flags.cpusetCpus],
-    ['cpuset-mems', flags.cpusetMems],
-  ].flatMap(([key, value]) => (value === undefined ? [] : [`${key}=${value}`]));
-  const attrs: Record<string, string> = {};
-  for (const entry of [...entries, ...flags.resource]) {
-    const equals = entry.indexOf('=');
-    if (equals === -1) throw usage(`invalid resource ${JSON.stringify(entry)}, expected key=value`);
-    const key = entry.slice(0, equals).trim();
-    const value = entry.slice(equals + 1).trim();
-    if (!RESOURCES.includes(key)) {
-      const known = didYouMean(key, RESOURCES) ?? `resources are ${RESOURCES.join(', ')}`;
-      throw usage(`unknown resource ${JSON.stringify(key)}`, known);
-    }
-    const attr = key === 'memory-swap' ? 'memswap' : key.replaceAll('-', '');
-    if (key.startsWith('memory')) {
-      attrs[attr] = value === '-1' ? value : String(parseMemory(value, `resource ${key}`));
-    } else if (key.startsWith('cpuset')) {
-      attrs[attr] = value;
-    } else {
-      if (!/^-?\d+$/.test(value)) throw usage(`invalid value ${JSON.stringify(value)} for resource ${key}`);
-      attrs[attr] = value;
-    }
-    if (attrs[attr] === '0' || attrs[attr] === '') delete attrs[attr];
-  }
   return attrs;
 }
 
