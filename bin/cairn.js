@@ -44,13 +44,31 @@ function runWithBundledNode() {
 const args = process.argv.slice(2);
 const bundle = join(__dirname, '../dist/cairn.cjs');
 
+const building = args.includes('build');
+
+/** Memory of V8's young generations: 1 grows never, 2 is V8's own. A code cache is taken under the same flags only. */
+function setYoungGrowth(factor) {
+  require('node:v8').setFlagsFromString(`--semi-space-growth-factor=${factor}`);
+}
+
 /** Only a build runs what the next build will need. */
 function afterBuild(learn) {
   process.once('exit', (code) => {
-    if (code === 0 && args.includes('build')) learn();
+    if (code !== 0 || !building) return;
+    setYoungGrowth(2);
+    learn();
+    setYoungGrowth(1);
   });
 }
 
+function run() {
+  const { main } = require('./code_cache.js').load(bundle, 'main', afterBuild);
+  // Left alone they grow to 48 MiB in each thread, a third of what a large build takes, and out of the processor's
+  // caches: small ones are faster, too. Loads streams, which a build needs anyway.
+  if (building) setYoungGrowth(1);
+  main(args);
+}
+
 if (!isNewEnough(process.versions.node)) runWithBundledNode();
-else if (existsSync(bundle)) require('./code_cache.js').load(bundle, 'main', afterBuild).main(args);
+else if (existsSync(bundle)) run();
 else void import('../src/cli/main.ts').then(({ main }) => main(args));
