@@ -217,23 +217,73 @@ import tarfile, io
 def tar(name, *members):
     with tarfile.open(name, 'w') as t:
         for n, kind, link in members:
-            m = tarfile.TarInfo(n); m.type = kind; m.linkname = link; m.size = 1 if kind == tarfile.REGTYPE else 0
+            m = tarfile.TarInfo(n); m.type = kind; m.linkname = link; m.mtime = 7; m.uid = 5
+            m.mode = 0o750 if kind == tarfile.DIRTYPE else 0o640
+            m.size = 1 if kind == tarfile.REGTYPE else 0
             t.addfile(m, io.BytesIO(b'!'))
-tar('dots.tar', ('../../evil', tarfile.REGTYPE, ''))
-tar('link.tar', ('a', tarfile.SYMTYPE, '/etc'), ('a/evil', tarfile.REGTYPE, ''))
-tar('hard.tar', ('h', tarfile.LNKTYPE, '../../../secret'))
+FILE, DIR, LINK, HARD = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+tar('dots.tar', ('../../evil', FILE, ''), ('x/../../y', FILE, ''), ('../d/e', FILE, ''), ('/abs', FILE, ''))
+tar('links.tar', ('etc', DIR, ''), ('a', LINK, '/etc'), ('a/evil', FILE, ''), ('b', LINK, '../../etc'),
+  ('b/up', FILE, ''), ('etc/c', LINK, '../../d'), ('d', DIR, ''), ('etc/c/f', FILE, ''), ('h', HARD, '../../../a/evil'))
+tar('top.tar', ('..', DIR, ''), ('f', FILE, ''))
+tar('nowhere.tar', ('l', LINK, '/secret'), ('l/x', FILE, ''))
+tar('hard.tar', ('h', HARD, '../../../secret'))
+tar('all.tar', ('f', FILE, ''), ('/', FILE, ''))
 P`,
   );
   const target = await fixture.layer(undefined, 'mkdir etc o; echo -n s > secret');
   const add = (name: string) =>
     fixture.run([copy(`/${name}`, '/o/', { attemptUnpackDockerCompatibility: true })], target, host);
-  await assert.rejects(add('dots.tar'), { code: 'CORRUPT' });
-  await assert.rejects(add('hard.tar'), { code: 'CORRUPT' });
-  const out = await add('link.tar');
-  assert.deepEqual(await lines(out, 'ls etc; ls o/etc; ls /etc/evil 2>/dev/null || echo safe'), [
-    'evil',
-    'safe',
+  const inside = 'find o -printf "%P %y %m %U %l\\n" | sort; ls etc; ls /evil /etc/evil 2>/dev/null || true';
+  const found = async (name: string) => (await lines(await add(name), inside)).map((line) => line.trim());
+  assert.deepEqual(await found('dots.tar'), [
+    'd 755 0',
+    'abs f 640 5',
+    'd d 755 0',
+    'd/e f 640 5',
+    'evil f 640 5',
+    'y f 640 5',
   ]);
+  assert.deepEqual(await found('links.tar'), [
+    'd 755 0',
+    'a l 777 5 /etc',
+    'b l 777 5 ../../etc',
+    'd d 750 5',
+    'd/f f 640 5',
+    'etc d 750 5',
+    'etc/c l 777 5 ../../d',
+    'etc/evil f 640 5',
+    'etc/up f 640 5',
+    'h f 640 5',
+  ]);
+  assert.deepEqual(await found('top.tar'), ['d 750 5', 'f f 640 5']);
+  await assert.rejects(add('nowhere.tar'), { message: 'open /l/x: no such file or directory' });
+  await assert.rejects(add('hard.tar'), { message: /^link .*secret .*: no such file or directory$/ });
+  await assert.rejects(add('all.tar'), { message: 'unlinkat /: device or resource busy' });
+});
+
+test('an archive gives a directory its time also when its name is then another thing', async () => {
+  const host = fixture.host(
+    `python3 - <<'P'
+import tarfile, io
+def tar(name, *members):
+    with tarfile.open(name, 'w') as t:
+        for n, kind, link, time in members:
+            m = tarfile.TarInfo(n); m.type = kind; m.linkname = link; m.mtime = time
+            t.addfile(m, io.BytesIO(b''))
+FILE, DIR, LINK, HARD = tarfile.REGTYPE, tarfile.DIRTYPE, tarfile.SYMTYPE, tarfile.LNKTYPE
+tar('a.tar', ('d', DIR, '', 1000), ('d', FILE, '', 2000), ('l', LINK, 'd', 3000), ('h', HARD, 'l', 4000))
+tar('b.tar', ('d', DIR, '', 1), ('d/e', DIR, '', 2), ('d', FILE, '', 3))
+P`,
+  );
+  const add = (name: string) =>
+    fixture.run([copy(`/${name}`, '/', { attemptUnpackDockerCompatibility: true })], undefined, host);
+  assert.deepEqual(await lines(await add('a.tar'), 'find d l h -printf "%P%f %y %T@\\n"'), [
+    'd f 1000.0000000000',
+    'l l 3000.0000000000',
+    'h l 3000.0000000000',
+  ]);
+  await assert.rejects(add('b.tar'), { message: /: not a directory$/ });
 });
 
 test('mkdir, mkfile, symlink and rm do as they are told', async () => {

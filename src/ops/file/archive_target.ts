@@ -26,43 +26,45 @@ import {
   S_IFIFO,
 } from '../../platform/syscalls_files.ts';
 import { boundedTime } from '../../snapshots/apply/metadata.ts';
-import { cleanName, resolveBelow } from '../../snapshots/apply/root_path.ts';
 import { isDirectory } from '../../snapshots/changes/file_info.ts';
-import { baseOf, fsPath, parentOf } from '../../snapshots/names.ts';
+import { fsPath } from '../../snapshots/names.ts';
+import { clean } from '../../snapshots/patterns/go_path.ts';
 import type { TarEntry } from '../../snapshots/tar/entry.ts';
 import type { TarHandler } from '../../snapshots/tar/reader.ts';
-import { join } from '../../snapshots/patterns/go_path.ts';
-import { DiskTarget } from './disk_target.ts';
+import { ArchiveRoot } from './archive_root.ts';
+import { systemFailure } from './failure.ts';
 import type { Owner } from './owner.ts';
-import { makeDirectories } from './target.ts';
-import { lstatAt } from './tree_files.ts';
+import { isLink, lstatAt } from './tree_files.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
-const IMPLIED_MODE = 0o755;
+const EBUSY = 16;
 
 export class ArchiveTarget implements TarHandler {
-  readonly #root: string;
+  readonly #root: ArchiveRoot;
   readonly #owner: Owner | undefined;
+  /** By name. */
   readonly #directories = new Map<string, TarEntry>();
   #open: { fd: number; path: string; entry: TarEntry; end: number } | undefined;
 
   /** @param root full path, symlinks resolved; `owner` is given to everything instead of the archive's owners */
   constructor(root: string, owner: Owner | undefined) {
-    this.#root = root;
+    this.#root = new ArchiveRoot(root);
     this.#owner = owner;
   }
 
   entry(entry: TarEntry): void {
-    const name = cleanName(entry.name, entry.name);
-    // The directory that is unpacked into stays what it is.
-    if (name === '') return;
-    const path = this.#place(name, entry.name);
+    // The directory that is unpacked into stays what it is, unless it is named in another way.
+    if (clean(entry.name) === '.') return;
+    const name = this.#root.named(entry.name);
+    if (name === '' && entry.type !== 'dir') throw systemFailure('EBUSY', EBUSY, 'unlinkat', '/');
+    const path = name === '' ? this.#root.follow('', 'open') : this.#root.place(name);
     const there = lstatAt(path);
-    if (there !== undefined && !(isDirectory(there) && entry.type === 'dir')) {
-      rmSync(fsPath(path), { recursive: true, force: true });
-      this.#forget(path);
-    }
-    this.#make(entry, path, there !== undefined && isDirectory(there));
+    const stays = there !== undefined && isDirectory(there) && entry.type === 'dir';
+    if (there !== undefined && !stays) rmSync(fsPath(path), { recursive: true, force: true });
+    this.#make(entry, path, stays);
+    if (entry.type !== 'dir') return;
+    this.#directories.delete(name);
+    this.#directories.set(name, entry);
   }
 
   data(bytes: Uint8Array, position: number): void {
@@ -91,27 +93,18 @@ export class ArchiveTarget implements TarHandler {
     setTime(open.path, open.entry);
   }
 
-  /** Sets the directories' times. Call when the archive has ended. */
+  /**
+   * Sets the directories' times, also of what took their names later. Call when the archive has ended.
+   * @throws ENOENT, ENOTDIR where one is gone since
+   */
   finish(): void {
-    for (const [path, entry] of this.#directories) setTime(path, entry);
+    for (const [name, entry] of this.#directories) setTime(this.#root.follow(name, 'chtimes'), entry);
   }
 
   /** Closes what an error left open. */
   abandon(): void {
     if (this.#open !== undefined) closeSync(this.#open.fd);
     this.#open = undefined;
-  }
-
-  /** Full path of a name; its parents are made, links among them stay inside. */
-  #place(name: string, shown: string): string {
-    const parent = parentOf(name);
-    const resolved = resolveBelow(this.#root, parent, shown);
-    const directory = resolved === '' ? this.#root : `${this.#root}/${resolved}`;
-    if (lstatAt(directory) === undefined) {
-      const target = new DiskTarget(this.#root);
-      makeDirectories(target, `/${resolved}`, IMPLIED_MODE, { uid: 0, gid: 0 }, undefined);
-    }
-    return `${directory}/${baseOf(name)}`;
   }
 
   #make(entry: TarEntry, path: string, isThere: boolean): void {
@@ -123,10 +116,9 @@ export class ArchiveTarget implements TarHandler {
       }
       case 'dir':
         if (!isThere) mkdirSync(fsPath(path), entry.mode & 0o777);
-        this.#directories.set(path, entry);
         break;
       case 'link':
-        linkSync(fsPath(this.#linkTarget(entry)), fsPath(path));
+        linkSync(fsPath(this.#root.find(this.#root.named(entry.linkname), 'link')), fsPath(path));
         break;
       case 'symlink':
         symlinkSync(fsPath(entry.linkname), fsPath(path));
@@ -139,17 +131,10 @@ export class ArchiveTarget implements TarHandler {
     const { uid, gid } = this.#owner ?? entry;
     lchown(fsPath(path), uid, gid);
     this.#xattrs(entry, path);
-    if (entry.type !== 'symlink' && !this.#isLinkToSymlink(entry, path)) chmodSync(fsPath(path), entry.mode);
+    // A further name of a symlink changes its owner only.
+    if (entry.type === 'link' && isLink(lstatAt(path))) return;
+    if (entry.type !== 'symlink') chmodSync(fsPath(path), entry.mode);
     if (entry.type !== 'dir') setTime(path, entry);
-  }
-
-  #isLinkToSymlink(entry: TarEntry, path: string): boolean {
-    return entry.type === 'link' && ((lstatAt(path)?.mode ?? 0) & 0o170000) === 0o120000;
-  }
-
-  #linkTarget(entry: TarEntry): string {
-    const name = cleanName(entry.linkname, entry.name);
-    return `${this.#root}/${join(resolveBelow(this.#root, parentOf(name), entry.name), baseOf(name))}`;
   }
 
   #xattrs(entry: TarEntry, path: string): void {
@@ -161,12 +146,6 @@ export class ArchiveTarget implements TarHandler {
         const { code } = error as NodeJS.ErrnoException;
         if (code !== 'ENOTSUP' && code !== 'EOPNOTSUPP' && code !== 'EPERM') throw error;
       }
-    }
-  }
-
-  #forget(path: string): void {
-    for (const key of this.#directories.keys()) {
-      if (key === path || key.startsWith(`${path}/`)) this.#directories.delete(key);
     }
   }
 }

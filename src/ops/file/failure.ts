@@ -5,6 +5,7 @@ import { NeedsDisk } from './needs_disk.ts';
 
 /** Where libuv's wording differs from strerror(3)'s, which Go uses. */
 const TEXTS: Record<string, string> = {
+  EBUSY: 'device or resource busy',
   EEXIST: 'file exists',
   EISDIR: 'is a directory',
   ELOOP: 'too many levels of symbolic links',
