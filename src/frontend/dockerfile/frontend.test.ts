@@ -170,6 +170,13 @@ test('buildDockerfile takes SOURCE_DATE_EPOCH from what the context resolves to'
   await assert.rejects(buildDockerfile(gateway), /SOURCE_DATE_EPOCH cannot be taken from git:/);
 });
 
+test('buildDockerfile says that a git context was the reason when its address is not UTF-8', async () => {
+  const { gateway } = open({ Dockerfile: 'FROM a\n' }, { context: 'https://example.com/r.git#%ff' });
+  await assert.rejects(buildDockerfile(gateway), {
+    message: 'failed to derive git source op: string field contains invalid UTF-8',
+  });
+});
+
 test('buildDockerfile builds on definitions that are handed over', async () => {
   const inner = await buildDockerfile(open({ Dockerfile: 'FROM a\nRUN inner\n' }).gateway);
   const definition = inner.refs[0]?.definition;

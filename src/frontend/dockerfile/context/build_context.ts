@@ -112,6 +112,7 @@ export class BuildContext {
     };
     const git = this.#gitContext(address);
     if (git !== undefined) {
+      await wrapped('failed to derive git source op', async () => this.#marshal(git));
       found.context = git;
       found.dockerfile = git;
     } else if (/^https?:\/\//.test(address)) {
@@ -157,9 +158,8 @@ export class BuildContext {
       filename: HTTP_FILENAME,
       customName: internalName('load remote build context'),
     });
-    const ref = await wrapped('failed to resolve httpcontext', () =>
-      this.#gateway.solve(this.#marshal(download)),
-    );
+    const definition = await wrapped('failed to derive http source op', async () => this.#marshal(download));
+    const ref = await wrapped('failed to resolve httpcontext', () => this.#gateway.solve(definition));
     const header = await wrapped('failed to read downloaded context', () =>
       ref.readFile(HTTP_FILENAME, { offset: 0, length: ARCHIVE_HEADER_SIZE }),
     );

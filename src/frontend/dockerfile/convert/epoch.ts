@@ -17,6 +17,7 @@ import { parseInt64 } from '../options/int.ts';
 import { DockerfileError, withLocation, wrapError } from '../parser/error.ts';
 import type { Lex } from '../shell/lex.ts';
 import type { Inputs } from './conversion.ts';
+import { newestFileTime } from './archive_time.ts';
 import { httpFilename, isHttpSource } from './copy_sources.ts';
 
 const NAME = 'SOURCE_DATE_EPOCH';
@@ -158,7 +159,10 @@ function addSource(command: AddCommand, env: EnvList, lex: Lex): State {
   );
 }
 
-/** The commit's time, or that of the last modification; undefined: the source has none. */
+/**
+ * The commit's time, that of the last modification, or that of the newest file in an archive whose server says nothing;
+ * undefined: the source has none.
+ */
 async function timeOf({ gateway }: Inputs, state: State, logName: string): Promise<bigint | undefined> {
   const source = sourceOpOf(state, gateway.localUnique);
   if (source === undefined) return undefined;
@@ -171,7 +175,14 @@ async function timeOf({ gateway }: Inputs, state: State, logName: string): Promi
     });
   }
   const { commitTime, lastModified } = await gateway.resolveSourceMetadata({ identifier, attrs }, logName);
-  return commitTime ?? lastModified;
+  const told = commitTime ?? lastModified;
+  const filename = attrs['http.filename'] ?? '';
+  if (told !== undefined || !/^https?:/.test(identifier) || filename === '') return told;
+  const download = httpSource(identifier, { filename, checksum: attrs['http.checksum'] ?? '' });
+  const ref = await gateway.solve(
+    marshalDefinition(download.output, { localUnique: gateway.localUnique, setsDefaultPath: true }),
+  );
+  return newestFileTime(await ref.readFile(filename));
 }
 
 /** The only source op behind a state; undefined when there are none or several. */
