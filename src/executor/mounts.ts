@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { getSystemErrorMessage } from 'node:util';
 import { CairnError } from '../errors/error.ts';
 import {
   MNT_DETACH,
@@ -122,7 +123,10 @@ function selected(tree: string, selector: string, place: string, cleanup: Cleanu
     try {
       fd = openSync(path, O_PATH);
     } catch (error) {
-      throw new CairnError(`${selector}: no such file or directory`, { code: 'SOLVE', cause: error });
+      throw new CairnError(
+        `open ${path.slice(tree.length)}: ${getSystemErrorMessage((error as NodeJS.ErrnoException).errno ?? 0)}`,
+        { code: 'SOLVE', cause: error },
+      );
     }
     try {
       const name = `/proc/self/fd/${fd}`;

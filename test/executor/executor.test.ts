@@ -262,7 +262,7 @@ for (const name of ['runc', 'crun', 'unshare'] as const) {
       });
       await assert.rejects(executor.run(spec, { output() {}, signal: new AbortController().signal }), {
         code: 'SOLVE',
-        message: '/nothing: no such file or directory',
+        message: 'open /nothing: no such file or directory',
       });
     });
 
