@@ -16,6 +16,7 @@ import type { Decision } from './contract.ts';
 import { canceled, SolveError } from './error.ts';
 import { reasonOfHit, reasonOfRun } from './explain.ts';
 import { namesSeen, storeImported, storeKeys } from './keys.ts';
+import { foundLate } from './made.ts';
 import { Lookup, MOST, UNFORCED, type Hit } from './lookup.ts';
 import type { SolveProgress } from './progress.ts';
 import type { Runs } from './runs.ts';
@@ -46,8 +47,12 @@ export class EdgeState {
   readonly lookup: Lookup;
   /** Keys in the local store; empty when it can have none; undefined before anybody asked. */
   localKeys: readonly KeyId[] | undefined;
-  /** It is being made in this build, or was: it was not found. */
+  /** Its inputs are being made for it in this build, or were. */
   made = false;
+  /** Its result comes from a cache. */
+  wasFound = false;
+  /** In the caches, the key that it was made under, where somebody asked for it. */
+  readonly keysMade = new Map<KeySource, KeyId | undefined>();
   readonly #context: SolveContext;
   #result: Promise<Tree | undefined> | undefined;
   #node: Promise<ExportNode> | undefined;
@@ -110,6 +115,7 @@ export class EdgeState {
     const loaded = source === this.#context.local ? await source.load(result) : found;
     if (loaded === undefined) return undefined;
     if (source !== this.#context.local) await storeImported(this, hit, loaded, this.#context);
+    this.wasFound = true;
     this.#used = this.#exportable(source, result.createdAt, () => Promise.resolve(loaded));
     this.#context.decide({ vertex, status: 'hit', cache: source.name, reason: reasonOfHit(this.state, hit) });
     this.#context.progress.cached(vertex);
@@ -122,7 +128,8 @@ export class EdgeState {
     this.made = true;
     const reason = reasonOfRun(this.state, this.lookup, this.#context.caches);
     this.state.warm();
-    await Promise.all([this.#contentRecords(), ...this.state.inputs.map((input) => input.result())]);
+    const late = await this.#makeInputs();
+    if (late !== undefined) return late.snapshot;
     const keys = await storeKeys(this, this.#context);
     const made = await this.#waitElsewhere(keys);
     if (made !== undefined) return made.snapshot;
@@ -173,6 +180,35 @@ export class EdgeState {
       return loaded;
     }
     return undefined;
+  }
+
+  /** @returns what is found once they are there */
+  async #makeInputs(): Promise<LoadedResult | undefined> {
+    const { inputs } = this.state;
+    const [input] = inputs;
+    if (input !== undefined && inputs.length === 1) {
+      await input.result();
+      // Content that nobody needs is not looked at, nor exported then.
+      const late = await this.#loadLate();
+      if (late !== undefined) return late;
+    }
+    await Promise.all([this.#contentRecords(), ...inputs.map((each) => each.result())]);
+    return this.#loadLate();
+  }
+
+  async #loadLate(): Promise<LoadedResult | undefined> {
+    for (;;) {
+      const hit = foundLate(this, this.#context);
+      if (hit === undefined) return undefined;
+      const loaded = await this.#load(hit);
+      if (loaded === undefined) {
+        this.lookup.lose(hit);
+        continue;
+      }
+      // From now on its definition leads there as well as what it was found by.
+      await storeKeys(this, this.#context);
+      return loaded;
+    }
   }
 
   /** Keeps a new result under the keys of the edge. */
@@ -230,8 +266,12 @@ export class EdgeState {
     const { local, caches } = this.#context;
     return caches.flatMap((source) => {
       const ids = this.lookup.known(source)?.ids ?? [];
-      const keys = source === local ? new Set([...(this.localKeys ?? []), ...ids]) : ids;
-      return [...keys].map((key) => ({ source, key }));
+      const made = this.keysMade.get(source);
+      let keys = ids;
+      if (source === local) keys = [...new Set([...(this.localKeys ?? []), ...ids])];
+      // What was made here is exported by the keys that it was made under.
+      else if (this.made && !this.wasFound) keys = made === undefined ? [] : [made];
+      return keys.map((key) => ({ source, key }));
     });
   }
 

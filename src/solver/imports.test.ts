@@ -116,6 +116,37 @@ describe('an imported cache', () => {
     assert.deepEqual(await ran(here, edge, [cache]), ['context']);
   });
 
+  test('has what follows a step that no cache was asked for and one that was made again after it', async () => {
+    const chain = (steps: Steps, ignoreCache: boolean): Edge =>
+      steps.step('last', [steps.step('after', [steps.step('date', [steps.step('base')], { ignoreCache })])]);
+    const cache = (await there.exported(chain(there, false), 'max'))(here);
+    assert.deepEqual(await ran(here, chain(here, true), [cache]), ['after', 'base', 'date']);
+  });
+
+  test('is exported again only where what was made anew was made under keys that it knows', async () => {
+    // A stage on another base, whose file is the same; nothing of the cache has a result but the last step.
+    const built = (steps: Steps, base: string, last: string): Edge => {
+      const stage = steps.step('stage', [steps.step(base)]);
+      const first = steps.step('first', [stage], { content: [0], layer: 'one' });
+      const second = steps.step('second', [first, stage], { content: [1], layer: 'two' });
+      return steps.step(last, [steps.step('image'), second]);
+    };
+    const cache = (await there.exported(built(there, 'base', 'last'), 'min'))(here);
+    const session = here.session({ imports: [cache] });
+    const edge = built(here, 'moved', 'other');
+    await session.result(edge);
+    assert.deepEqual(here.ran.toSorted(), ['first', 'image', 'moved', 'other', 'second', 'stage']);
+    const { config } = await exportCache([await session.exportNode(edge)], here.snapshots, {
+      mode: 'max',
+      compression: { type: 'gzip' },
+    });
+    // Of its first input either key leads on; of the second input, both must.
+    const { records = [] } = config;
+    const leadTo = (name: string, input: number): number =>
+      records.find(({ digest }) => digest === recordDigest(digestOf(name), 0))?.inputs?.[input]?.length ?? 0;
+    assert.deepEqual([leadTo('first', 0), leadTo('second', 1)], [3, 2]);
+  });
+
   test('is exported again without the names of sources that nobody knew and nothing was made of', async () => {
     const moved = (steps: Steps): Edge[] => [steps.step('base', [], { keys: ['other manifest', 'chain'] })];
     const cache = await there.exported(

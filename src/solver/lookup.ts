@@ -100,6 +100,14 @@ export class Lookup {
     return (this.#found[effort] ??= this.#find(effort));
   }
 
+  /** Adds keys that were learnt when the inputs had been made; @returns what they lead to */
+  addLate(source: KeySource, ids: readonly KeyId[]): Hit | undefined {
+    const { unknown: _, ...earlier } = this.#settled.get(source) ?? NOTHING;
+    const keys = { ...earlier, ids: [...new Set([...earlier.ids, ...ids])].toSorted(), unmatched: [] };
+    this.#settled.set(source, keys);
+    return this.#newest(source, keys);
+  }
+
   /** A hit that could not be loaded after all. */
   lose({ source, result }: Hit): void {
     this.#lost.add(`${source.name} ${result.id}`);
@@ -112,18 +120,21 @@ export class Lookup {
       if (earlier !== undefined) return earlier;
     }
     for (const source of this.#context.caches) {
-      const keys = await this.keys(effort, source);
-      const hits = keys.ids.flatMap((key) =>
-        source
-          .results(key)
-          .filter((result) => !this.#lost.has(`${source.name} ${result.id}`))
-          .map((result) => ({ source, key, result, keys })),
-      );
-      if (hits.length > 0) {
-        return hits.reduce((best, hit) => (hit.result.createdAt > best.result.createdAt ? hit : best));
-      }
+      const hit = this.#newest(source, await this.keys(effort, source));
+      if (hit !== undefined) return hit;
     }
     return undefined;
+  }
+
+  #newest(source: KeySource, keys: Keys): Hit | undefined {
+    const hits = keys.ids.flatMap((key) =>
+      source
+        .results(key)
+        .filter((result) => !this.#lost.has(`${source.name} ${result.id}`))
+        .map((result) => ({ source, key, result, keys })),
+    );
+    if (hits.length === 0) return undefined;
+    return hits.reduce((best, hit) => (hit.result.createdAt > best.result.createdAt ? hit : best));
   }
 
   async #computeKeys(effort: Effort, source: KeySource): Promise<Keys> {

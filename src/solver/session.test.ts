@@ -173,6 +173,17 @@ describe('ignoreCache', () => {
     assert.deepEqual(steps.ran, []);
   });
 
+  test('runs what follows it, and finds what follows that, as BuildKit does', async () => {
+    const chain = (ignoreCache: boolean): Edge =>
+      steps.step('last', [
+        steps.step('after', [steps.step('date', [steps.step('base')], { ignoreCache })]),
+        steps.step('beside'),
+      ]);
+    await steps.build(chain(false));
+    await steps.build(chain(true));
+    assert.deepEqual(steps.ran, ['date', 'after']);
+  });
+
   test('does not keep what follows by content from being found', async () => {
     const copied = (ignoreCache: boolean): Edge =>
       steps.step('copy', [steps.step('base'), steps.step('stage', [], { ignoreCache })], { content: [1] });
@@ -203,6 +214,23 @@ describe('equal vertices', () => {
     assert.notEqual(one.vertex.digest, two.vertex.digest);
     await steps.build(steps.step('both', [one, two]));
     assert.deepEqual(steps.ran, ['base', 'make', 'both']);
+  });
+
+  test('of which one is made of the other run once: the content that it copies on is the same', async () => {
+    const copy = (from: Edge, ignoreCache = false): Edge =>
+      steps.step('copy', [from], { keys: ['copy'], content: [0], layer: 'file', ignoreCache });
+    const source = steps.step('source', [], { layer: 'file' });
+    await steps.build(copy(copy(copy(source))));
+    assert.deepEqual(steps.ran, ['source', 'copy']);
+    // The third is found by what it is made of: nobody needs the content.
+    assert.deepEqual(steps.hashed, ['copy 0', 'copy 0']);
+    const shown = steps.events.filter(({ name, completed }) => name === 'copy' && completed !== undefined);
+    assert.deepEqual(
+      shown.map(({ cached }) => cached),
+      [false, true, true],
+    );
+    await steps.build(copy(copy(source, true), true));
+    assert.deepEqual(steps.ran, ['copy', 'copy']);
   });
 
   test('run once in concurrent builds, and every consumer goes on', async () => {
