@@ -153,8 +153,8 @@ export interface ExportInput {
 export interface ExportResult {
   createdAt: Date;
   /**
-   * Of a merge: where other vertices go on from it, it counts only while none of its layers is elsewhere, and at the
-   * top while not all of them are. BuildKit v0.32.2 lets go of such merges of its own before it exports, as it cannot
+   * Of a merge: where other vertices go on from it, and in an inline cache, it counts only while none of its layers is
+   * elsewhere, and at the top of another while not all of them are. BuildKit v0.32.2 lets go of such merges of its own before it exports, as it cannot
    * look into them; what it knows from an imported cache stays.
    */
   onlyWhenHere?: boolean;
@@ -167,6 +167,8 @@ export type CacheExportMode = 'min' | 'max';
 export interface CacheExportOptions {
   mode: CacheExportMode;
   compression: CompressionConfig;
+  /** The records are for the image's own config. */
+  inline?: boolean;
   signal?: AbortSignal;
   /** Told of results that cannot be had; they are left out. */
   warn?: (message: string) => void;

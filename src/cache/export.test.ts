@@ -129,7 +129,7 @@ describe('exportCache', () => {
     assert.equal(blobs.size, 2);
   });
 
-  test('gives merges no layers while some of them are elsewhere, at the top while all are', async () => {
+  test('gives merges no layers while some of them are elsewhere, at a top that is not inline while all are', async () => {
     const snapshots = testSnapshots();
     const merge = (name: string, inputs: ExportInput[]): ExportNode => ({
       records: [digestOf(name)],
@@ -146,13 +146,15 @@ describe('exportCache', () => {
     const onto = (node: ExportNode): ExportInput[] => [{ node, selector: '', content: undefined }];
     const base: ExportNode = { records: [digestOf('base')], inputs: [], results: [], known: [] };
     const top = merge('second', onto(merge('first', onto(base))));
-    const withLayers = async (here: number): Promise<string[]> => {
+    const withLayers = async (here: number, inline = false): Promise<string[]> => {
       const store = { ...snapshots, layersHere: () => here };
-      const { config } = await exportCache([top], store, { mode: 'max', compression });
+      const { config } = await exportCache([top], store, { mode: 'max', compression, inline });
       return (config.records ?? []).filter(({ layers }) => layers !== undefined).map(({ digest }) => digest);
     };
     assert.deepEqual(await withLayers(0), []);
     assert.deepEqual(await withLayers(1), [digestOf('second')]);
+    assert.deepEqual(await withLayers(1, true), []);
+    assert.deepEqual((await withLayers(2, true)).length, 2);
     assert.deepEqual(new Set(await withLayers(2)), new Set([digestOf('first'), digestOf('second')]));
   });
 

@@ -78,8 +78,9 @@ class ExportWalk {
       const loaded = await result.load();
       if (loaded === undefined) continue;
       if (loaded.snapshot === undefined || loaded.snapshot.layers.length === 0) return undefined;
-      const needed = result.onlyWhenHere !== true ? 0 : top ? 1 : loaded.snapshot.layers.length;
-      if (needed > 0 && this.#snapshots.layersHere(loaded.snapshot) < needed) continue;
+      const { layers } = loaded.snapshot;
+      const needed = top && this.#options.inline !== true ? 1 : layers.length;
+      if (result.onlyWhenHere === true && this.#snapshots.layersHere(loaded.snapshot) < needed) continue;
       const remote = await this.#remote(loaded.snapshot, depth);
       return remote && remote.descriptors.length > 0 ? remoteResult(result.createdAt, remote) : undefined;
     }

@@ -183,7 +183,7 @@ export async function inlineCache(
   const { snapshots } = services;
   const remote = await snapshots.remote(snapshot, compression, { signal });
   const layers = remote?.descriptors.map(({ digest }) => digest) ?? [];
-  const options = { mode: 'min', compression, signal, warn: warner(progress) } as const;
+  const options = { mode: 'min', inline: true, compression, signal, warn: warner(progress) } as const;
   const records = inlineRecords(await exportCache([node], snapshots, options), layers);
   return records && new TextEncoder().encode(JSON.stringify(records));
 }
