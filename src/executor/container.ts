@@ -16,6 +16,7 @@ import {
   type Cgroups,
 } from './cgroup.ts';
 import { Cleanup } from './cleanup.ts';
+import { withCoveredModes } from './covering_tmpfs.ts';
 import type { ExecSpec } from './contract.ts';
 import { ExitError } from './exit_error.ts';
 import { hostsFile } from './hosts.ts';
@@ -123,6 +124,7 @@ export async function runContainer(
       const inner = (oci.linux.cgroupsPath = join(oci.linux.cgroupsPath, INNER_GROUP));
       cleanup.add(() => removeOuterGroup(inner));
     }
+    if (runtime.name !== 'runc') oci.mounts = withCoveredModes(rootfs, oci.mounts, bundle, cleanup);
     makeMountPoints(rootfs, oci.mounts);
     const state = join(directory, 'state', runtime.name);
     mkdirSync(state, { recursive: true, mode: 0o700 });

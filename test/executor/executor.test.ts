@@ -1,6 +1,7 @@
 /** Real steps by each runtime that is installed. Needs root. */
 import assert from 'node:assert/strict';
 import {
+  chmodSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -301,6 +302,40 @@ for (const name of ['runc', 'crun', 'unshare'] as const) {
         },
       );
       assert.equal(await run(spec), 'full\ntmpfs\n');
+    });
+
+    test('gives a tmpfs the mode of the directory that it covers, and shows no mode among its options', async () => {
+      const bound = mkdtempSync(join(scratch, 'bound-'));
+      mkdirSync(join(bound, 'in'));
+      chmodSync(join(bound, 'in'), 0o2710);
+      const tmpfs = (dest: string) =>
+        ({ dest, readonly: false, source: { kind: 'tmpfs', sizeBytes: 8192 } }) as const;
+      const spec = step(
+        `stat -c '%a %n' /etc /b/in /new; for d in /etc /b/in /new; do grep " $d tmpfs" /proc/mounts; done`,
+        {
+          mounts: [
+            tmpfs('/etc'),
+            tmpfs('/new'),
+            {
+              dest: '/b',
+              readonly: false,
+              source: { kind: 'tree', mount: { kind: 'dir', path: bound }, selector: '' },
+            },
+            tmpfs('/b/in'),
+          ],
+        },
+      );
+      const options = 'rw,nosuid,relatime,size=8k';
+      assert.deepEqual((await run(spec)).split('\n'), [
+        '755 /etc',
+        '2710 /b/in',
+        '1777 /new',
+        `tmpfs /etc tmpfs ${options} 0 0`,
+        `tmpfs /b/in tmpfs ${options} 0 0`,
+        `tmpfs /new tmpfs ${options} 0 0`,
+        '',
+      ]);
+      assert.deepEqual(filesIn(spec.upper), []);
     });
 
     test('shows a secret with its owner and mode, on no disk', async () => {
