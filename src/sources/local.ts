@@ -1,5 +1,5 @@
 /** `local://NAME`: a directory of the client's, used in place (BuildKit v0.32.2, source/local). */
-import { lstatSync, statSync } from 'node:fs';
+import { lstatSync, statSync, type Stats } from 'node:fs';
 import { join } from 'node:path';
 import { CairnError } from '../errors/error.ts';
 import { digestOf } from '../llb/digest.ts';
@@ -90,10 +90,20 @@ function sizeOfFiles(root: string, paths: readonly string[]): number | undefined
   if (paths.length > MAX_COUNTED_FILES) return undefined;
   let size = 0;
   for (const path of paths) {
-    const stat = lstatSync(join(root, path), { throwIfNoEntry: false });
+    const stat = lstatIfThere(join(root, path));
     if (stat === undefined) continue;
     if (!stat.isFile()) return undefined;
     size += stat.size;
   }
   return size;
+}
+
+function lstatIfThere(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    // Below a file.
+    if ((error as NodeJS.ErrnoException).code === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }

@@ -115,6 +115,12 @@ const CASES: BadInput[] = [
     line: 1,
   },
   {
+    what: 'a path through a file in COPY',
+    dockerfile: 'FROM busybox\nCOPY a/b /x\n',
+    error: /failed to compute cache key: failed to calculate checksum of ref \S+: "\/a\/b": not found$/,
+    line: 2,
+  },
+  {
     what: 'missing file in COPY',
     dockerfile: 'FROM busybox\nCOPY missing /x\n',
     error: /failed to compute cache key: failed to calculate checksum of ref \S+: "\/missing": not found$/,
