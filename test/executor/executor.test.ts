@@ -319,7 +319,7 @@ for (const name of ['runc', 'crun', 'unshare'] as const) {
             {
               dest: '/b',
               readonly: false,
-              source: { kind: 'tree', mount: { kind: 'dir', path: bound }, selector: '' },
+              source: { kind: 'tree', mount: { kind: 'dir', path: bound, readonly: false }, selector: '' },
             },
             tmpfs('/b/in'),
           ],
