@@ -6,6 +6,7 @@ import { commandName, normalizeFlags, type KnownOption, type KnownOptions } from
 import { defineBuildFlags, type BuildFlags } from './build/flags.ts';
 import { reportError } from './errors.ts';
 import type { PruneFlags } from './prune.ts';
+import { watchStandardStreams } from './standard_streams.ts';
 import { usageError } from './usage_error.ts';
 import { VERSION } from './version.ts';
 
@@ -152,8 +153,5 @@ export async function main(argv: string[]): Promise<void> {
   }
 }
 
-// A reader that went away (`cairn du | head`) ends the command quietly, as it does other programs.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-  process.exit();
-});
+// A reader that went away (`cairn du | head`) ends the command as it does other programs: quietly.
+watchStandardStreams();

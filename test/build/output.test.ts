@@ -121,3 +121,33 @@ test('what a link leads to is written, and a device stays one', async () => {
   const names = execFileSync('tar', ['-tf', join(cairn.directory, 'real.tar')], { encoding: 'utf8' });
   assert.equal(names, 'Dockerfile\n');
 });
+
+describe('standard streams', () => {
+  const shell = (redirected: string) => {
+    const launcher = join(import.meta.dirname, '../../bin/cairn.js');
+    // More than fits into a pipe.
+    const large = 'x'.repeat(1_000_000);
+    const project = cairn.project({ Dockerfile: 'FROM scratch\nCOPY . /\n', large });
+    const command = `"${process.execPath}" "${launcher}" build --progress=plain ${redirected}`;
+    const env = { ...process.env, CAIRN_ROOT: cairn.store, PROJECT: project };
+    return spawnSync('bash', ['-c', `set -o pipefail; ${command}`], { env, encoding: 'utf8' });
+  };
+
+  test('an output that cannot be written fails the build in one line', () => {
+    const { status, stderr } = shell('-o - "$PROJECT" > /dev/full');
+    assert.equal(status, 1);
+    assert.match(stderr, /^ERROR: .*ENOSPC: no space left on device/m);
+    assert.doesNotMatch(stderr, /^\s+at |Node\.js v/m);
+  });
+
+  test('an output that nobody reads to its end is no success', () => {
+    const { status, stderr } = shell('-o - "$PROJECT" | head -c 10');
+    assert.equal(status, 141, stderr);
+  });
+
+  test('progress that cannot be written does not matter to the build', () => {
+    const tar = shell('-o - "$PROJECT" 2> /dev/full');
+    assert.equal(tar.status, 0);
+    assert.match(tar.stdout, /COPY \. \//);
+  });
+});
