@@ -27,7 +27,8 @@ export interface ExecSpec {
   user: string;
   hostname: string;
   extraHosts: { host: string; ip: string }[];
-  ulimits: { name: string; soft: number; hard: number }[];
+  /** -1: no limit. */
+  ulimits: { name: string; soft: bigint; hard: bigint }[];
   cgroupParent: string;
   network: 'sandbox' | 'host' | 'none';
   security: 'sandbox' | 'insecure';

@@ -41,7 +41,8 @@ export interface OciSpec {
     cwd: string;
     capabilities: Record<'bounding' | 'effective' | 'permitted', string[]> &
       Partial<Record<'inheritable' | 'ambient', string[]>>;
-    rlimits?: { type: string; soft: number; hard: number }[];
+    /** Numbers of 64 bits without sign, as text: {@link ociJson} writes them as numbers. */
+    rlimits?: { type: string; soft: string; hard: string }[];
   };
   root: { path: string; readonly?: boolean };
   hostname: string;
@@ -132,8 +133,8 @@ export function ociSpec(spec: ExecSpec, around: SpecSurroundings): OciSpec {
   if (spec.ulimits.length > 0) {
     oci.process.rlimits = spec.ulimits.map(({ name, soft, hard }) => ({
       type: `RLIMIT_${name.toUpperCase()}`,
-      soft,
-      hard,
+      soft: BigInt.asUintN(64, soft).toString(),
+      hard: BigInt.asUintN(64, hard).toString(),
     }));
   }
   if (around.cgroups !== 'none') {
@@ -144,6 +145,12 @@ export function ociSpec(spec: ExecSpec, around: SpecSurroundings): OciSpec {
   else if (around.seccomp) oci.linux.seccomp = seccompProfile(process.arch);
   oci.mounts = lastOfEachDestination(oci.mounts);
   return oci;
+}
+
+/** The text of config.json. JSON.stringify writes no integers that large. */
+export function ociJson(oci: OciSpec): string {
+  // Within a string the quotes would have backslashes before them.
+  return JSON.stringify(oci).replaceAll(/"(soft|hard)":"(\d+)"/g, '"$1":$2');
 }
 
 function systemMounts(around: SpecSurroundings): OciMount[] {

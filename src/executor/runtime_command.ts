@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import type { Cgroups } from './cgroup.ts';
 import type { Cleanup } from './cleanup.ts';
 import { bindDevices, canMakeDevices } from './devices.ts';
-import type { OciSpec } from './oci_spec.ts';
+import { ociJson, type OciSpec } from './oci_spec.ts';
 import { homeOf } from './user.ts';
 import { PLAIN_ENVIRONMENT, type Runtime } from './runtime.ts';
 import { useCompiledFilter } from './seccomp_filter.ts';
@@ -46,7 +46,7 @@ export function runtimeCommand(
       else dropCoreLink(oci);
     }
   }
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(oci));
+  writeFileSync(join(bundle, 'config.json'), ociJson(oci));
   const run = ['run', '--bundle', bundle, id];
   if (runtime.name === 'crun') {
     const manager = cgroups === 'none' ? ['--cgroup-manager=disabled'] : [];

@@ -168,9 +168,15 @@ function limits(oci: OciSpec): string[] {
   return [
     'prlimit',
     ...rlimits.map(
-      ({ type, soft, hard }) => `--${type.slice('RLIMIT_'.length).toLowerCase()}=${soft}:${hard}`,
+      ({ type, soft, hard }) =>
+        `--${type.slice('RLIMIT_'.length).toLowerCase()}=${limitOf(soft)}:${limitOf(hard)}`,
     ),
   ];
+}
+
+/** prlimit has a word for the largest number, which means that there is no limit. */
+function limitOf(value: string): string {
+  return BigInt(value) === BigInt.asUintN(64, -1n) ? 'unlimited' : value;
 }
 
 function shellQuote(word: string): string {

@@ -398,9 +398,25 @@ for (const name of ['runc', 'crun', 'unshare'] as const) {
 
     test('sets ulimits', async () => {
       const out = await run(
-        step('ulimit -n; ulimit -Hn', { ulimits: [{ name: 'nofile', soft: 100, hard: 200 }] }),
+        step(
+          'ulimit -n; ulimit -Hn; ulimit -t; grep "Max file size" /proc/self/limits; echo \'"soft":"1"\'',
+          {
+            ulimits: [
+              { name: 'nofile', soft: 100n, hard: 200n },
+              { name: 'cpu', soft: -1n, hard: -1n },
+              { name: 'fsize', soft: (1n << 62n) + 1n, hard: -1n },
+            ],
+          },
+        ),
       );
-      assert.equal(out, '100\n200\n');
+      assert.deepEqual(out.split('\n'), [
+        '100',
+        '200',
+        'unlimited',
+        `Max file size             ${(1n << 62n) + 1n}  unlimited            bytes     `,
+        '"soft":"1"',
+        '',
+      ]);
     });
 
     test('cannot write to a read-only root', async () => {

@@ -76,11 +76,7 @@ export async function runExec(
       user: meta.user,
       hostname: meta.hostname,
       extraHosts: meta.extraHosts.map(({ Host, IP }) => ({ host: Host, ip: IP })),
-      ulimits: meta.ulimit.map(({ Name, Soft, Hard }) => ({
-        name: Name,
-        soft: Number(Soft),
-        hard: Number(Hard),
-      })),
+      ulimits: meta.ulimit.map(({ Name, Soft, Hard }) => ({ name: Name, soft: Soft, hard: Hard })),
       cgroupParent: meta.cgroupParent,
       network: op.network === NetMode.HOST ? 'host' : op.network === NetMode.NONE ? 'none' : 'sandbox',
       security: op.security === SecurityMode.INSECURE ? 'insecure' : 'sandbox',
