@@ -34,6 +34,8 @@ export interface SolveContext {
   readonly progress: SolveProgress;
   readonly signal: AbortSignal;
   readonly runs: Runs;
+  /** Keys of the sources that this build made. */
+  readonly sourcesMade: Set<KeyId>;
   /** Remembers work that must have stopped before the session ends. */
   track<T>(work: Promise<T>): Promise<T>;
   decide(decision: Decision): void;
@@ -118,7 +120,9 @@ export class EdgeState {
     this.wasFound = true;
     this.#used = this.#exportable(source, result.createdAt, () => Promise.resolve(loaded));
     this.#context.decide({ vertex, status: 'hit', cache: source.name, reason: reasonOfHit(this.state, hit) });
-    this.#context.progress.cached(vertex);
+    // An equal source that was made a moment ago is no cache: both are shown as done.
+    if (source !== this.#context.local || !this.#context.sourcesMade.has(hit.key))
+      this.#context.progress.cached(vertex);
     return loaded;
   }
 
@@ -220,6 +224,7 @@ export class EdgeState {
       local.batch(() => {
         for (const key of keys) local.addResult(key, result, createdAt);
       });
+      if (this.state.inputs.length === 0) for (const key of keys) this.#context.sourcesMade.add(key);
     }
     this.#used = this.#exportable(local, createdAt, () => Promise.resolve(result));
   }

@@ -208,6 +208,23 @@ describe('equal vertices', () => {
     ]);
   });
 
+  test('are shown as done where one is a source that was made before the other was needed, too', async () => {
+    const source = (salt: string): Edge => steps.step('source', [], { keys: ['commit'] }, salt);
+    const first = steps.step('first', [source('one')]);
+    await steps.build(steps.step('second', [first, source('two')], { content: [0] }));
+    const shown = new Map(steps.events.map((event) => [event.digest, `${event.name} ${event.cached}`]));
+    assert.deepEqual([...shown.values()].toSorted(), [
+      'first false',
+      'second false',
+      'source false',
+      'source false',
+    ]);
+    assert.deepEqual(steps.ran, ['source', 'first', 'second']);
+    steps.events.length = 0;
+    await steps.build(steps.step('other', [source('one')]));
+    assert.ok(steps.events.some(({ name, cached }) => name === 'source' && cached === true));
+  });
+
   test('run once in a build', async () => {
     const one = steps.step('make', [steps.step('base')], { keys: ['make'] }, 'one');
     const two = steps.step('make', [steps.step('base')], { keys: ['make'] }, 'two');

@@ -1,5 +1,5 @@
 /** One build's view of the solver. */
-import type { ExportNode, KeySource, KeyStore, LoadedResult } from '../cache/contract.ts';
+import type { ExportNode, KeyId, KeySource, KeyStore, LoadedResult } from '../cache/contract.ts';
 import type { Digest } from '../content/contract.ts';
 import { edgeName, type Edge, type Vertex } from '../llb/graph.ts';
 import type { OpResolver } from '../ops/contract.ts';
@@ -25,6 +25,7 @@ class Session implements SolveSession, SolveContext {
   readonly signal: AbortSignal;
   readonly runs: Runs;
   readonly decisions: Decision[] = [];
+  readonly sourcesMade = new Set<KeyId>();
   readonly #outer: AbortSignal;
   readonly #stop = new AbortController();
   readonly #vertices = new Map<Digest, VertexState>();
