@@ -93,7 +93,7 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
     early.decide(edges, exporters, caches);
     for (;;) {
       try {
-        const solved = await solveRefs(frontend.refs, edges, session);
+        const solved = await solveRefs(frontend.refs, edges, session, services.snapshots);
         const metadata = await exportAll({ solved, session, exporters, caches, registry }, context);
         return { metadata, steps: steps.of(session), warnings };
       } catch (error) {

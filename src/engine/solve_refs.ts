@@ -1,10 +1,9 @@
 /** The results of a frontend, solved: one for each platform. */
-import { CairnError } from '../errors/error.ts';
 import type { ExportRef } from '../exporters/contract.ts';
 import type { FrontendRef } from '../frontend/dockerfile/contract.ts';
 import { loadDefinition } from '../llb/definition.ts';
 import type { Edge } from '../llb/graph.ts';
-import type { Snapshot } from '../snapshots/contract.ts';
+import type { Snapshot, SnapshotStore } from '../snapshots/contract.ts';
 import type { SolveSession } from '../solver/contract.ts';
 import { checkEntitlements } from './entitlements.ts';
 
@@ -28,12 +27,13 @@ export async function solveRefs(
   refs: readonly FrontendRef[],
   edges: readonly (Edge | undefined)[],
   session: SolveSession,
+  snapshots: SnapshotStore,
 ): Promise<SolvedRef[]> {
   if (edges.length > 1) await session.find(edges.filter((edge) => edge !== undefined));
   return Promise.all(
     refs.map(async (found, index) => {
       const edge = edges[index];
-      const snapshot = edge === undefined ? undefined : await solveToSnapshot(edge, session);
+      const snapshot = edge === undefined ? undefined : await solveToSnapshot(edge, session, snapshots);
       const { definition: _, sourceDateEpoch, ...rest } = found;
       const epoch = sourceDateEpoch === undefined ? {} : { sourceDateEpoch: Number(sourceDateEpoch) };
       return { edge, ref: { ...rest, snapshot, ...epoch } };
@@ -41,9 +41,12 @@ export async function solveRefs(
   );
 }
 
-async function solveToSnapshot(edge: Edge, session: SolveSession): Promise<Snapshot | undefined> {
+async function solveToSnapshot(
+  edge: Edge,
+  session: SolveSession,
+  snapshots: SnapshotStore,
+): Promise<Snapshot | undefined> {
   const tree = await session.result(edge);
-  if (tree?.kind === 'host')
-    throw new CairnError('the result of a build cannot be a local directory', { code: 'UNSUPPORTED' });
-  return tree;
+  // A client's directory as base image, with nothing done in it.
+  return tree?.kind === 'host' ? snapshots.fromHostTree(tree) : tree;
 }

@@ -40,9 +40,5 @@ export async function toSnapshot(
 ): Promise<Snapshot | undefined> {
   if (tree?.kind !== 'host') return tree;
   if (context.signal.aborted) throw new CairnError('canceled', { code: 'CANCELED' });
-  return services.snapshots.fromHostTree(
-    tree,
-    { description: `local source for ${tree.id}`, type: 'source.local' },
-    context.progress,
-  );
+  return services.snapshots.fromHostTree(tree, context.progress);
 }

@@ -32,6 +32,8 @@ export interface Snapshot {
 export interface HostTree {
   readonly kind: 'host';
   readonly id: string;
+  /** Of the local source, e.g. `context`. */
+  readonly name: string;
   readonly root: string;
   readonly includePatterns: readonly string[];
   readonly excludePatterns: readonly string[];
@@ -140,7 +142,7 @@ export interface SnapshotStore {
     options?: { signal?: AbortSignal },
   ): Promise<Snapshot>;
   /** The files of a host tree as a snapshot, for mounts and for steps that need a real file system. */
-  fromHostTree(tree: HostTree, meta: SnapshotMeta, progress?: VertexProgress): Promise<Snapshot>;
+  fromHostTree(tree: HostTree, progress?: VertexProgress): Promise<Snapshot>;
   /**
    * Blobs of all layers in the wanted compression, made where they are missing (in parallel). With
    * `existingOnly`, undefined unless each layer has a blob somewhere already (BuildKit's "remote only").

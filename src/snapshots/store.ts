@@ -172,7 +172,8 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     return this.#fromTar(parent, tar, compression, meta, options);
   }
 
-  async fromHostTree(tree: HostTree, meta: SnapshotMeta, progress?: VertexProgress): Promise<Snapshot> {
+  async fromHostTree(tree: HostTree, progress?: VertexProgress): Promise<Snapshot> {
+    const meta: SnapshotMeta = { description: `local source for ${tree.name}`, type: 'source.local' };
     const active = await this.prepare(undefined, meta, progress);
     if (active.mount.kind !== 'dir') throw new Error('a layer on scratch is a plain directory');
     try {

@@ -84,9 +84,12 @@ async function liftSubdirectory(root: string, files: string, subdir: string): Pr
     path = path === '' ? part : `${path}/${part}`;
     const stat = lstatSync(join(files, path), { throwIfNoEntry: false });
     if (stat === undefined) {
-      throw new CairnError(`invalid subdir ${subdir}: failed to lstat "${path}": no such file or directory`, {
-        code: 'NOT_FOUND',
-      });
+      throw new CairnError(
+        `invalid subdir ${subdir}: failed to lstat "${path}": statat ${path}: no such file or directory`,
+        {
+          code: 'NOT_FOUND',
+        },
+      );
     }
     if (!stat.isDirectory()) {
       throw new CairnError(

@@ -56,6 +56,7 @@ export function localSource(name: string, attrs: Attrs, client: ContextSource, s
         const root = directoryOf(name, client);
         const tree: Omit<HostTree, 'id'> = {
           kind: 'host',
+          name,
           root,
           includePatterns: includePatterns ?? [],
           excludePatterns: excludePatterns ?? [],

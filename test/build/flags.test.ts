@@ -263,6 +263,35 @@ describe('where the Dockerfile and the context come from', () => {
     ]);
     assert.deepEqual([read('lib'), read('lay'), read('ran')], ['lib\n', 'lib\n', 'ok\n']);
   });
+
+  test('a directory as the base image, with nothing done in it', async () => {
+    const base = project({ a: 'base\n', '.dockerignore': 'b\n', b: 'ignored\n' });
+    const directory = project({ Dockerfile: 'FROM base\nLABEL x=y\n' });
+    const read = await files(['--build-context', `base=${base}`, directory]);
+    assert.equal(read('a'), 'base\n');
+    assert.throws(() => read('b'));
+    // The layer's description is in the image's history, too.
+    assert.match((await cairn.run(['du', '--verbose'])).stdout, /^Description:\s+local source for base$/m);
+  });
+
+  test('errors of remote contexts name what could not be read', async () => {
+    const { startGitDaemon } = await import('../servers/git_daemon.ts');
+    const git = await startGitDaemon({ port: 0 });
+    try {
+      const failed = async (address: string) => (await cairn.run(['build', address])).stderr;
+      const address = `${git.url}/none.git`;
+      assert.match(
+        await failed(address),
+        /failed to solve: failed to read dockerfile: failed to load cache key: /,
+      );
+    } finally {
+      await git.stop();
+    }
+    assert.match(
+      (await cairn.run(['build', `http://${registry.host}/v2/nothing`])).stderr,
+      /failed to solve: failed to read downloaded context: failed to load cache key: invalid response status 404$/m,
+    );
+  });
 });
 
 describe('output', () => {

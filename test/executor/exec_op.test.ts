@@ -161,6 +161,7 @@ describe('exec ops', { skip }, () => {
     writeFileSync(join(root, 'sub/f'), 'from the host\n');
     const tree = {
       kind: 'host',
+      name: 'context',
       id: 'h',
       root,
       includePatterns: [],

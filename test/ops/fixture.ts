@@ -150,7 +150,7 @@ export function openFixture(): Fixture {
       mkdirSync(path);
       execFileSync('sh', ['-euc', script], { cwd: path });
       const patterns = { includePatterns: [], excludePatterns: [], followPaths: [] };
-      return { kind: 'host', id: path, root: path, ...patterns, ...options };
+      return { kind: 'host', id: path, name: 'context', root: path, ...patterns, ...options };
     },
     async layer(parent, script) {
       const active = await snapshots.prepare(parent, { description: script });

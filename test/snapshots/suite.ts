@@ -312,10 +312,15 @@ function suite(name: 'overlay' | 'native'): void {
     writeFileSync(join(root, 'ignored'), 'x');
     symlinkSync('src/a', join(root, 'link'));
     execFileSync('chown', ['-R', '7:8', root]);
-    const snapshot = await f.snapshots.fromHostTree(
-      { kind: 'host', id: 'h', root, includePatterns: [], excludePatterns: ['ignored'], followPaths: [] },
-      { description: 'context' },
-    );
+    const snapshot = await f.snapshots.fromHostTree({
+      kind: 'host',
+      id: 'h',
+      name: 'context',
+      root,
+      includePatterns: [],
+      excludePatterns: ['ignored'],
+      followPaths: [],
+    });
     assert.deepEqual(await list(snapshot), [
       'link l 777 0:0 5 src/a',
       'src d 755 0:0 4096 ',

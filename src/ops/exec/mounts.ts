@@ -126,8 +126,7 @@ async function inputSnapshot(mount: Mount, request: MountRequest): Promise<Snaps
   const tree = request.inputs[index];
   if (tree === undefined || tree.kind === 'snapshot') return tree;
   const { snapshots } = request.services;
-  const description = `local source for ${request.command}`;
-  return snapshots.fromHostTree(tree, { description }, request.context.progress);
+  return snapshots.fromHostTree(tree, request.context.progress);
 }
 
 /** A mount that is written gets a layer of its own; it is kept where the mount has an output. */

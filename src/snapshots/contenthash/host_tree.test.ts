@@ -30,6 +30,7 @@ function tree(files: string[], options: Partial<HostTree> = {}): HostTree {
   }
   return {
     kind: 'host',
+    name: 'context',
     id: 'x',
     root,
     includePatterns: [],

@@ -58,7 +58,7 @@ export class BuildContext {
       (forced === undefined ? dockerfile : undefined) ??
       this.#localDockerfile(forced ?? DOCKERFILE_NAME, filename);
     const definition = this.#marshal(source);
-    const ref = await wrapped('failed to resolve dockerfile', () => this.#gateway.solve(definition));
+    const ref = await wrapped('failed to read dockerfile', () => this.#gateway.solve(definition));
     const data = await readEntrypoint(ref, filename);
     const ownName = `${filename}${DOCKERIGNORE}`;
     const own = await readIfThere(ref, ownName);
@@ -159,7 +159,7 @@ export class BuildContext {
       customName: internalName('load remote build context'),
     });
     const definition = await wrapped('failed to derive http source op', async () => this.#marshal(download));
-    const ref = await wrapped('failed to resolve httpcontext', () => this.#gateway.solve(definition));
+    const ref = await wrapped('failed to read downloaded context', () => this.#gateway.solve(definition));
     const header = await wrapped('failed to read downloaded context', () =>
       ref.readFile(HTTP_FILENAME, { offset: 0, length: ARCHIVE_HEADER_SIZE }),
     );
