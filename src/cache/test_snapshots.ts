@@ -61,6 +61,7 @@ export function testSnapshots(): TestSnapshots {
     forgetProvider: unsupported,
     disbelieve: unsupported,
     mendBlob: unsupported,
+    mendDirectories: unsupported,
     fetch: unsupported,
     makeBlob: unsupported,
     fromLayers(layers) {

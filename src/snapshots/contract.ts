@@ -169,6 +169,8 @@ export interface SnapshotStore {
   disbelieve(blob: Digest): void;
   /** Deletes a blob of the content store that was damaged there. @returns whether it was */
   mendBlob(blob: Digest): Promise<boolean>;
+  /** Forgets directories whose files somebody took away: their layers are unpacked or made again. @returns how many */
+  mendDirectories(): number;
   /** True when every layer can be used: a directory, a local blob or a provider in this process. */
   usable(snapshot: Snapshot): boolean;
   usage(): SnapshotUsage[];

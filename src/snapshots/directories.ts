@@ -23,6 +23,10 @@ export class Directories {
     return join(this.#store.root, 'snapshots', format, id, 'fs');
   }
 
+  has(format: Format, id: string): boolean {
+    return lstatSync(this.path(format, id), { throwIfNoEntry: false }) !== undefined;
+  }
+
   /** A directory without anything in it, for mounts that need one. */
   empty(): string {
     const path = this.#store.path('snapshots', 'empty', 'fs');

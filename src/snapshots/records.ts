@@ -179,6 +179,13 @@ export class SnapshotRecords {
     }));
   }
 
+  allDirectories(): { format: Format; id: string }[] {
+    return this.#all('SELECT format, id FROM directory').map((row) => ({
+      format: String(row['format']) as Format,
+      id: String(row['id']),
+    }));
+  }
+
   setSize(format: Format, id: string, size: number): void {
     this.#run('UPDATE directory SET size = ? WHERE format = ? AND id = ?', size, format, id);
   }

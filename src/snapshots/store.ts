@@ -267,6 +267,16 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     return this.#parts.blobs.mend(blob);
   }
 
+  mendDirectories(): number {
+    const { directories } = this.#parts;
+    // In one transaction: whoever makes a directory records it in the same one.
+    return this.#store.transaction(() => {
+      const gone = this.#records.allDirectories().filter(({ format, id }) => !directories.has(format, id));
+      for (const { format, id } of gone) this.#records.removeDirectory(format, id);
+      return gone.length;
+    });
+  }
+
   usable(snapshot: Snapshot): boolean {
     const format = rememberedFormat(this.#parts);
     // Nothing was tried yet, so nothing was unpacked: whatever has blobs can be.
