@@ -1,5 +1,5 @@
 /** Contract of the drivers: where a build runs. The embedded one runs it in this process. */
-import type { BuildRequest, BuildResult } from '../engine/contract.ts';
+import type { BuildRequest, BuildResult, StepReport } from '../engine/contract.ts';
 import type { ProgressSink } from '../progress/events.ts';
 
 export interface SecretSpec {
@@ -37,6 +37,8 @@ export interface ClientInputs {
   ssh: SshSpec[];
   /** By index of the request's exports. */
   outputs: OutputPlace[];
+  /** Told what became of each step of a build that failed, before it ends. */
+  onFailure?: (steps: StepReport[]) => void;
 }
 
 export interface Driver {

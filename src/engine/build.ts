@@ -109,6 +109,7 @@ export async function runBuild(context: BuildContext): Promise<BuildResult> {
     }
   } catch (error) {
     await early.stop();
+    client.onFailure?.(steps.of(session));
     throw locations.attach(explained(error, services.store.root, early.failure));
   } finally {
     imports.close();

@@ -13,6 +13,8 @@ import type { Definition } from '../llb/gen/ops_pb.js';
 export interface BuildClient extends CredentialSource, ContextSource, SecretSource, OutputTarget {
   /** The absolute path of a directory of local caches; need not be there yet. */
   cacheDirectory(path: string): string;
+  /** Told what became of each step of a build that failed, before it ends. */
+  onFailure?(steps: StepReport[]): void;
 }
 
 /** `type=…,key=value,…` of -o, --cache-to and --cache-from, checked by the CLI. */

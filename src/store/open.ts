@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { CairnError } from '../errors/error.ts';
 import type { LeaseKind, SchemaPart, Store } from './contract.ts';
+import { makeDirectories } from '../platform/make_directories.ts';
 import { markDamaged, openDatabase } from './database.ts';
 import { isAlive, lockOwner, otherOwners, removeOwner, type OwnerLock } from './owner.ts';
 import { isDamage, isFull, storeError } from './sqlite_error.ts';
@@ -32,7 +33,7 @@ export function openStore(root: string, parts: readonly SchemaPart[], options: O
   const directory = resolve(root);
   try {
     // 0711 as dockerd and buildkitd: steps of user namespaces must be able to walk through.
-    mkdirSync(directory, { recursive: true, mode: 0o711 });
+    makeDirectories(directory, 0o711);
     const db = openDatabase(directory, [LEASES, ...parts], warn);
     try {
       return new OpenedStore(directory, db, lockOwner(directory));

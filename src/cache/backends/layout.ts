@@ -7,7 +7,7 @@
  * they found, and taken alone by a reset, which removes blobs that index.json does not lead to. `index.lock` is
  * taken alone around each change of index.json.
  */
-import { createReadStream, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createReadStream, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { open, readdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -15,6 +15,7 @@ import type { BlobProvider, ByteRange, Descriptor, Digest } from '../../content/
 import { parseDigest } from '../../content/digest.ts';
 import { verified } from '../../content/verify.ts';
 import { CairnError, messageOf } from '../../errors/error.ts';
+import { makeDirectories } from '../../platform/make_directories.ts';
 import { removeAbandoned, temporaryName } from '../../platform/temporary_name.ts';
 import { pause } from '../../registry/cancel.ts';
 import { lockFile } from '../../sources/file_lock.ts';
@@ -107,7 +108,7 @@ export class Layout {
     if (await this.has(blob, signal)) return;
     const path = this.#file(blob.digest);
     const temporary = this.#temporary();
-    mkdirSync(dirname(path), { recursive: true });
+    makeDirectories(dirname(path));
     try {
       const file = await open(temporary, 'wx');
       try {
@@ -246,13 +247,13 @@ export class Layout {
   }
 
   #lock(name: string): string {
-    mkdirSync(join(this.path, LOCKS), { recursive: true });
+    makeDirectories(join(this.path, LOCKS));
     return join(this.path, LOCKS, name);
   }
 
   #temporary(): string {
     const directory = join(this.path, UNFINISHED);
-    mkdirSync(directory, { recursive: true });
+    makeDirectories(directory);
     if (!this.#tidied) removeAbandoned(directory);
     this.#tidied = true;
     return join(directory, temporaryName());

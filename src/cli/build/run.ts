@@ -3,7 +3,7 @@ import { rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { styleText } from 'node:util';
 import { CairnError, messageOf } from '../../errors/error.ts';
-import type { BuildResult } from '../../engine/contract.ts';
+import type { BuildResult, StepReport } from '../../engine/contract.ts';
 import type { WarningEvent } from '../../progress/events.ts';
 import { renameTarget, replaceFile } from '../../platform/replace_file.ts';
 import { createDisplay, PROGRESS_MODES, type Display, type ProgressMode } from '../../progress/display.ts';
@@ -76,6 +76,8 @@ export async function runBuild(
     // What a check found is its answer.
     if (prepared.call?.name !== 'lint' && shown) printWarnings(display.warnings, globals.debug === true);
   };
+  let failed: StepReport[] | undefined;
+  prepared.inputs.onFailure = (steps) => (failed = steps);
   try {
     const result = await build(prepared, globals, {
       display,
@@ -88,6 +90,7 @@ export async function runBuild(
     return prepared.call === undefined ? 0 : printCall(prepared.call, result, prepared.dockerfileName);
   } catch (error) {
     conclude();
+    if (failed !== undefined) reportFailed(failed, flags, globals);
     reportError(
       abort.signal.aborted
         ? new CairnError('Canceled: context canceled', { code: 'CANCELED', cause: error })
@@ -172,9 +175,21 @@ function writeResults(
     const sorted = Object.fromEntries(Object.entries(decoded).sort(([a], [b]) => (a < b ? -1 : 1)));
     writeResult('metadata file', flags.metadataFile, JSON.stringify(sorted, undefined, 2));
   }
-  const { cacheReport } = flags;
-  if (cacheReport === '-') process.stdout.write(reportTable(result.steps));
-  else if (cacheReport !== undefined) writeResult('cache report', cacheReport, reportJson(result.steps));
+  writeReport(result.steps, flags);
+}
+
+function writeReport(steps: StepReport[], { cacheReport }: BuildFlags): void {
+  if (cacheReport === '-') process.stdout.write(reportTable(steps));
+  else if (cacheReport !== undefined) writeResult('cache report', cacheReport, reportJson(steps));
+}
+
+/** Of a build that failed; that it cannot be written does not hide why. */
+function reportFailed(steps: StepReport[], flags: BuildFlags, globals: GlobalFlags): void {
+  try {
+    writeReport(steps, flags);
+  } catch (error) {
+    reportError(error, { debug: globals.debug === true, prefix: '' });
+  }
 }
 
 /** Before anything is built: a build whose result cannot be told is in vain. @throws CairnError USAGE */

@@ -1,9 +1,10 @@
 /** The BuildClient of the embedded driver: context directories, credentials, secrets and outputs straight from this machine. */
-import { createReadStream, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { PassThrough } from 'node:stream';
 import { CairnError, messageOf, registerSecret } from '../../errors/error.ts';
 import type { BuildClient } from '../../engine/contract.ts';
+import { makeDirectories } from '../../platform/make_directories.ts';
 import type { ProgressSink } from '../../progress/events.ts';
 import type { CredentialSource } from '../../registry/contract.ts';
 import { openFileOutput, type OpenOutput } from './file_output.ts';
@@ -53,6 +54,7 @@ export function createEmbeddedClient(
       return path === undefined ? undefined : resolve(path);
     },
     cacheDirectory: (path) => resolve(path),
+    onFailure: (steps) => inputs.onFailure?.(steps),
     upload: (id) => {
       const path = inputs.uploads[id];
       return path === undefined ? undefined : createReadStream(path);
@@ -93,7 +95,7 @@ export function createEmbeddedClient(
     async directory(index) {
       const place = inputs.outputs[index];
       if (place?.kind !== 'directory') throw new Error(`exporter ${index} was given no directory`);
-      mkdirSync(place.path, { recursive: true });
+      makeDirectories(resolve(place.path));
       return resolve(place.path);
     },
     async finish(success) {

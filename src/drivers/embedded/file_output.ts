@@ -1,9 +1,10 @@
 /** A file that an exporter writes, beside its final name until the build has succeeded. */
-import { mkdirSync, renameSync, rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Writable } from 'node:stream';
 import { CairnError, messageOf } from '../../errors/error.ts';
+import { makeDirectories } from '../../platform/make_directories.ts';
 import { renameTarget } from '../../platform/replace_file.ts';
 import { removeAbandoned, temporaryName } from '../../platform/temporary_name.ts';
 
@@ -60,7 +61,7 @@ export function openFileOutput(path: string): OpenOutput {
 /** Directories are made as docker buildx makes them. */
 async function create(temporary: string): Promise<FileHandle> {
   const directory = dirname(temporary);
-  mkdirSync(directory, { recursive: true });
+  makeDirectories(directory);
   removeAbandoned(directory);
   return open(temporary, 'wx', 0o644);
 }
