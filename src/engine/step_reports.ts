@@ -1,5 +1,6 @@
 /** What became of each step. */
 import type { Digest } from '../content/contract.ts';
+import { redact } from '../errors/error.ts';
 import type { Decision, SolveSession } from '../solver/contract.ts';
 import type { StepReport } from './contract.ts';
 
@@ -18,7 +19,7 @@ export class StepReports {
       const { vertex, status, cache, reason } = this.#earlier.get(last.vertex.digest) ?? last;
       return {
         vertex: vertex.digest,
-        name: vertex.name,
+        name: redact(vertex.name),
         status,
         ...(cache === undefined ? {} : { cache }),
         reason,

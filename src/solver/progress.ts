@@ -1,5 +1,6 @@
 /** Vertex events in the order and with the states that BuildKit's solver shows (package solver, v0.32.2). */
 import type { Digest } from '../content/contract.ts';
+import { redact } from '../errors/error.ts';
 import type { Vertex } from '../llb/graph.ts';
 import type { ProgressSink, VertexEvent, VertexProgress } from '../progress/events.ts';
 
@@ -25,8 +26,11 @@ export class SolveProgress {
     this.#send({
       digest: vertex.digest,
       inputs: vertex.inputs.map((input) => input.vertex.digest),
-      name: vertex.name,
-      ...(group === undefined ? {} : { progressGroup: { id: group.id, name: group.name, weak: group.weak } }),
+      // URLs in it may have passwords.
+      name: redact(vertex.name),
+      ...(group === undefined
+        ? {}
+        : { progressGroup: { id: group.id, name: redact(group.name), weak: group.weak } }),
     });
   }
 

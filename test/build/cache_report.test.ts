@@ -28,3 +28,20 @@ test('a build that fails tells what it found, what it ran and what failed', asyn
   assert.match(stdout, /^hit +local .*RUN echo first/m);
   assert.match(stdout, /^error .*RUN exit 3/m);
 });
+
+test('passwords and signatures in URLs are in no report and no progress', async () => {
+  const report = join(cairn.directory, 'secrets.json');
+  const project = cairn.project({
+    Dockerfile: 'FROM scratch\nADD http://user:hidden-1@127.0.0.1:1/file?sig=hidden-2 /\n',
+  });
+  for (const args of [
+    [project],
+    ['http://user:hidden-3@127.0.0.1:1/x.git#main'],
+    ['--progress=rawjson', project],
+  ]) {
+    const { code, stdout, stderr } = await cairn.run(['build', '--cache-report', report, ...args]);
+    assert.equal(code, 1);
+    assert.match(stderr, /127\.0\.0\.1:1/);
+    assert.doesNotMatch(`${stdout}${stderr}${readFileSync(report, 'utf8')}`, /hidden/);
+  }
+});
