@@ -44,11 +44,12 @@ if [ "$(id -u)" != 0 ]; then export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-$logs}; f
 # Hundreds of processes and threads load the same modules.
 export NODE_COMPILE_CACHE=$logs/compiled
 run() {
-  local name=$1
+  local name=$1 begun=$SECONDS
   echo "== $name"
   shift
   "$@" 2>&1 | tee "$logs/$name"
   [ "${PIPESTATUS[0]}" = 0 ] || failed="$failed $name"
+  echo "== $name took $((SECONDS - begun)) s"
 }
 
 run build npm run --silent build
