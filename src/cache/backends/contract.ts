@@ -86,8 +86,8 @@ export interface Published {
   descriptor?: Descriptor;
   /** Digest of the config, where it is an OCI manifest. */
   config?: Digest;
-  /** Bytes of the largest of manifest and config: BuildKit cannot import more than 1 MiB from some backends. */
-  size?: number;
+  /** Bytes of config and manifest, where it is an OCI manifest: BuildKit imports neither above 1 MiB. */
+  sizes?: { config: number; manifest: number };
   /** Response metadata, as `cache.manifest`. */
   metadata?: Record<string, string>;
 }

@@ -74,7 +74,7 @@ export function published({ config, manifest }: EncodedCache, status: Published[
     digest,
     descriptor: manifest.descriptor,
     config: config.descriptor.digest,
-    size: Math.max(config.bytes.length, manifest.bytes.length),
+    sizes: { config: config.bytes.length, manifest: manifest.bytes.length },
     metadata: { [MANIFEST_METADATA]: goJson({ mediaType, digest, size }) },
   };
 }

@@ -143,10 +143,13 @@ function showManifest(
   progress.status({ id, ...times });
 }
 
-function warnOfSize({ size = 0 }: Published, { entry, warn }: PublishContext): void {
-  if (!entry.limitedByBuildKit || size <= BUILDKIT_MAX_BYTES) return;
+function warnOfSize({ sizes }: Published, { entry, warn }: PublishContext): void {
+  if (!entry.limitedByBuildKit || sizes === undefined) return;
+  const [what, size] =
+    sizes.config >= sizes.manifest ? ['config', sizes.config] : ['manifest', sizes.manifest];
+  if (size <= BUILDKIT_MAX_BYTES) return;
   warn(
-    `cache ${entry.name}: its config has ${size} bytes: cairn can import it, BuildKit reads at most ` +
+    `cache ${entry.name}: its ${what} has ${size} bytes: cairn can import it, BuildKit reads at most ` +
       `${BUILDKIT_MAX_BYTES} and will find nothing`,
   );
 }

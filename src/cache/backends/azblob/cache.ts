@@ -118,7 +118,7 @@ export class AzureCache implements CacheBackend {
     const bytes = encodeAnnotatedConfig(cache);
     const same = await this.#isThere(name, bytes, signal);
     if (!same) this.#different.add(name);
-    return same ? { status: 'unchanged', digest: digestOf(bytes), size: bytes.length } : undefined;
+    return same ? { status: 'unchanged', digest: digestOf(bytes) } : undefined;
   }
 
   async publish(
@@ -127,7 +127,7 @@ export class AzureCache implements CacheBackend {
     { expected, signal }: { expected?: { version: string | undefined }; signal: AbortSignal },
   ): Promise<Published> {
     const bytes = encodeAnnotatedConfig(cache);
-    const published = { digest: digestOf(bytes), size: bytes.length };
+    const published = { digest: digestOf(bytes) };
     const different = this.#different.delete(name) && expected === undefined;
     if (!different && (await this.#isThere(name, bytes, signal)))
       return { status: 'unchanged', ...published };

@@ -114,7 +114,7 @@ export class S3Cache implements CacheBackend {
     const bytes = encodeAnnotatedConfig(cache);
     const same = await this.#isThere(name, bytes, await this.#head(name, signal), signal);
     if (!same) this.#different.add(name);
-    return same ? { status: 'unchanged', digest: digestOf(bytes), size: bytes.length } : undefined;
+    return same ? { status: 'unchanged', digest: digestOf(bytes) } : undefined;
   }
 
   async publish(
@@ -123,7 +123,7 @@ export class S3Cache implements CacheBackend {
     { expected, signal }: { expected?: { version: string | undefined }; signal: AbortSignal },
   ): Promise<Published> {
     const bytes = encodeAnnotatedConfig(cache);
-    const published = { digest: digestOf(bytes), size: bytes.length };
+    const published = { digest: digestOf(bytes) };
     if (expected !== undefined || !this.#different.delete(name)) {
       const there = await this.#head(name, signal);
       if (await this.#isThere(name, bytes, there, signal)) return { status: 'unchanged', ...published };
