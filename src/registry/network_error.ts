@@ -20,13 +20,20 @@ const TRANSIENT = new Set([
   'HPE_INVALID_EOF_STATE',
 ]);
 
+/** What Node adds for those who start it themselves. */
+const NODE_ADVICE = /; if the root CA is installed locally.*/s;
+
 function reasonOf(error: SystemError): string {
-  const address = error.address === undefined ? '' : ` ${error.address}:${error.port ?? ''}`;
+  // Clients that throw an error of their own keep Node's message, and of its fields only the code.
+  const [, told] = /^(?:connect|getaddrinfo) E[A-Z_]+ (\S+)$/.exec(error.message) ?? [];
+  const place = error.address === undefined ? told : `${error.address}:${error.port ?? ''}`;
+  const address = place === undefined ? '' : ` ${place}`;
+  const hostname = error.hostname ?? told ?? 'host';
   switch (error.code) {
     case 'ENOTFOUND':
-      return `dial tcp: lookup ${error.hostname ?? 'host'}: no such host`;
+      return `dial tcp: lookup ${hostname}: no such host`;
     case 'EAI_AGAIN':
-      return `dial tcp: lookup ${error.hostname ?? 'host'}: Temporary failure in name resolution`;
+      return `dial tcp: lookup ${hostname}: Temporary failure in name resolution`;
     case 'ECONNREFUSED':
       return `dial tcp${address}: connect: connection refused`;
     case 'ENETUNREACH':
@@ -39,8 +46,10 @@ function reasonOf(error: SystemError): string {
       return error.message === 'unexpected EOF' ? 'unexpected EOF' : 'connection reset by peer';
     case 'EPIPE':
       return 'broken pipe';
+    case 'EPROTO':
+      return error.message.includes('wrong version number') ? 'the server does not speak TLS' : error.message;
     default:
-      return error.message === '' ? (error.code ?? 'unknown error') : error.message;
+      return error.message === '' ? (error.code ?? 'unknown error') : error.message.replace(NODE_ADVICE, '');
   }
 }
 
@@ -61,11 +70,25 @@ const UNTRUSTED = new Set([
 
 function hintFor(code: string): string | undefined {
   if (UNTRUSTED.has(code)) {
-    return 'the certificate is not trusted: give its authority as ca in the configuration';
+    return 'the certificate is not trusted: give its authority in $NODE_EXTRA_CA_CERTS, or that of a registry as ca in the configuration';
   }
   return code === 'EPROTO'
-    ? 'where the server speaks plain http, say so with http = true in the configuration'
+    ? 'where the server speaks plain http, write http:// in its URL, or for a registry http = true in the configuration'
     : undefined;
+}
+
+/**
+ * Why a connection failed, and what can be done about it; undefined: the error is none of a connection.
+ * `passing`: a moment later it may not.
+ */
+export function connectionFailure(
+  error: unknown,
+): { reason: string; hint: string | undefined; passing: boolean } | undefined {
+  if (!(error instanceof Error)) return undefined;
+  const system = innermost(error);
+  const code = system.code ?? '';
+  if (!/^(E[A-Z_]+|ERR_(SSL|TLS)_\w+|HPE_\w+|CERT_\w+)$/.test(code) && !UNTRUSTED.has(code)) return undefined;
+  return { reason: reasonOf(system), hint: hintFor(code), passing: TRANSIENT.has(code) };
 }
 
 /** `Get "https://…": dial tcp …` around what a connection threw. Errors of ours pass unchanged. */

@@ -1,10 +1,17 @@
 /** What services of object storage do wrong, through a proxy that does it. */
 import assert from 'node:assert/strict';
 import { randomBytes, randomUUID } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { CacheBackend } from '../../src/cache/backends/contract.ts';
 import type { BlobProvider, Descriptor } from '../../src/content/contract.ts';
 import { collect, verified } from '../../src/content/verify.ts';
+import { CairnError } from '../../src/errors/error.ts';
+import { selfSigned } from '../servers/certificate.ts';
 import { startFaultProxy, type Fault, type FaultProxy, type ProxyRequest } from '../servers/fault_proxy.ts';
 import { cacheOf, layer, opener } from './contract.ts';
 import { AZURITE, S3RVER, type ObjectStorage, type ObjectStorageService } from './object_storage.ts';
@@ -224,7 +231,37 @@ for (const { type, skip, start, busy, single, isPart } of SERVICES) {
     test('an endpoint where nobody listens is named in the error', async () => {
       const attrs = { ...server.attrs('127.0.0.1:1'), name: randomUUID() };
       const { backend: nowhere } = await opened.open(type, 'from', attrs);
-      await assert.rejects(nowhere.resolve('x', signal), { code: 'UNAVAILABLE', message: /ECONNREFUSED/ });
+      await assert.rejects(nowhere.resolve('x', signal), {
+        code: 'UNAVAILABLE',
+        message: /127\.0\.0\.1:1: connect: connection refused$/,
+      });
+    });
+
+    test('a certificate that is not trusted is told at once, with what to do', async () => {
+      const directory = mkdtempSync(join(tmpdir(), 'cairn-tls-'));
+      const { key, certificate } = selfSigned(directory, '127.0.0.1');
+      let connections = 0;
+      const secure = createServer({ key: readFileSync(key), cert: readFileSync(certificate) });
+      secure.on('connection', () => connections++);
+      await new Promise<void>((done) => secure.listen(0, '127.0.0.1', done));
+      try {
+        const host = `127.0.0.1:${(secure.address() as AddressInfo).port}`;
+        const plain = server.attrs(host);
+        const attrs = Object.fromEntries(
+          Object.entries(plain).map(([name, value]) => [name, value.replace(/^http:/, 'https:')]),
+        );
+        const { backend: untrusted } = await opened.open(type, 'from', attrs);
+        await assert.rejects(untrusted.resolve('x', signal), (error: unknown) => {
+          assert.ok(error instanceof CairnError);
+          assert.match(error.message, /: self-signed certificate$/);
+          assert.match(error.hint ?? '', /NODE_EXTRA_CA_CERTS/);
+          return true;
+        });
+        assert.equal(connections, 1);
+      } finally {
+        await new Promise((done) => secure.close(done));
+        rmSync(directory, { recursive: true, force: true });
+      }
     });
   });
 }

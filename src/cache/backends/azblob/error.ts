@@ -2,6 +2,7 @@
 import type { RestError } from '@azure/storage-blob';
 import { CairnError, messageOf } from '../../../errors/error.ts';
 import { canceled } from '../../../registry/cancel.ts';
+import { connectionFailure } from '../../../registry/network_error.ts';
 import { MAX_ERROR_CHARACTERS } from '../limits.ts';
 import { ServiceError } from '../service_error.ts';
 import { isPassingStatus, PassingError, retryAfterOf } from '../retry.ts';
@@ -42,21 +43,25 @@ export function azureError(
     return new CairnError(`${failed}: ${text}`, { code: 'DENIED', hint: CREDENTIALS_HINT, cause: error });
   }
   const { statusCode: status = 0, code, response } = error as Partial<RestError>;
+  const broken = status === 0 ? connectionFailure(error) : undefined;
+  if (broken !== undefined) {
+    const { reason, hint, passing } = broken;
+    const options = { code: 'UNAVAILABLE', hint, cause: error } as const;
+    return passing
+      ? new PassingError(`${failed}: ${reason}`, options)
+      : new ServiceError(`${failed}: ${reason}`, { ...options, reason, status });
+  }
   const reason =
     response?.headers.get('x-ms-error-code') ?? code ?? (status > 0 ? `HTTP ${status}` : 'Error');
   const message = `${failed}: ${reason}${text === '' || text === reason ? '' : `: ${text}`}`;
-  if (status === 0 ? isPassingFailure(error) : isPassingStatus(status)) {
+  // Without a status the connection broke, in a way that has no name.
+  const lost = status === 0 && error instanceof Error && error.name === 'RestError';
+  if (lost || isPassingStatus(status)) {
     const retryAfter = retryAfterOf(response?.headers.get('retry-after'));
     return new PassingError(message, { code: 'UNAVAILABLE', cause: error, retryAfter });
   }
   const code_ = status === 404 ? 'NOT_FOUND' : status === 401 || status === 403 ? 'DENIED' : 'UNAVAILABLE';
   return new ServiceError(message, { code: code_, hint: HINTS[reason], cause: error, reason, status });
-}
-
-/** Without a status these are failures of the connection. Who is not there now is not there in a moment either. */
-function isPassingFailure(error: unknown): boolean {
-  if (!(error instanceof Error) || error.name !== 'RestError') return false;
-  return !('code' in error && (error.code === 'ECONNREFUSED' || error.code === 'ENOTFOUND'));
 }
 
 export function isContainerMissing(error: unknown): boolean {

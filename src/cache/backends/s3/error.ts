@@ -2,6 +2,7 @@
 import type { S3ServiceException } from '@aws-sdk/client-s3';
 import { CairnError, messageOf, type ErrorCode } from '../../../errors/error.ts';
 import { canceled } from '../../../registry/cancel.ts';
+import { connectionFailure } from '../../../registry/network_error.ts';
 import { MAX_ERROR_CHARACTERS } from '../limits.ts';
 import { ServiceError } from '../service_error.ts';
 
@@ -27,6 +28,12 @@ export function s3Error(error: unknown, doing: string, signal?: AbortSignal): Ca
   if (signal?.aborted === true) return canceled(signal);
   const { name, $metadata } = error as Partial<S3ServiceException>;
   const status = $metadata?.httpStatusCode ?? 0;
+  const broken = status === 0 ? connectionFailure(error) : undefined;
+  if (broken !== undefined) {
+    const { reason, hint } = broken;
+    const failed = `failed to ${doing}: ${reason}`;
+    return new ServiceError(failed, { code: 'UNAVAILABLE', hint, cause: error, reason, status });
+  }
   const known = name !== undefined && !/^(Error|Unknown|UnknownError|\d+)$/.test(name);
   const reason = known ? name : status === 0 ? 'Error' : `HTTP ${status}`;
   const text = messageOf(error).slice(0, MAX_ERROR_CHARACTERS);
