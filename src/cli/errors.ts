@@ -1,5 +1,5 @@
 /** How an error is shown: the Dockerfile lines it is about, one message, a hint; no stack trace unless asked for. */
-import { CairnError, messageOf } from '../errors/error.ts';
+import { hintOf, messageOf, redact } from '../errors/error.ts';
 import type { SourceRange } from '../progress/events.ts';
 
 /** A file that an error is about, and where in it; errors of the frontend and of solved vertices carry them. */
@@ -20,10 +20,11 @@ export function reportError(error: unknown, { debug, prefix = '' }: ReportOption
   let text = '';
   for (const source of sourcesOf(error)) text += excerpt(source);
   text += `ERROR: ${prefix}${messageOf(error)}\n`;
-  if (error instanceof CairnError && error.hint !== undefined) text += `${error.hint}\n`;
+  const hint = hintOf(error);
+  if (hint !== undefined) text += `${hint}\n`;
   if (debug && error instanceof Error) {
     for (let cause: unknown = error; cause instanceof Error; cause = cause.cause)
-      text += `${cause.stack ?? cause.message}\n`;
+      text += `${redact(cause.stack ?? cause.message)}\n`;
   }
   process.stderr.write(text);
 }

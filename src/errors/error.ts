@@ -70,6 +70,11 @@ export function redact(text: string): string {
     );
 }
 
+/** What the user can do about it, where the error says so. */
+export function hintOf(error: unknown): string | undefined {
+  return error instanceof CairnError ? error.hint : undefined;
+}
+
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   return redact(error instanceof Error ? error.message : String(error));
