@@ -1,5 +1,5 @@
 /** An imported cache: a cache config as a KeySource (BuildKit cache/remotecache/v1 parse.go, cachestorage.go, v0.32.2). */
-import { messageOf } from '../errors/error.ts';
+import { hintOf, messageOf } from '../errors/error.ts';
 import type { Digest } from '../content/contract.ts';
 import type { RemoteLayer, SnapshotStore } from '../snapshots/contract.ts';
 import { linkName, type ChainRecord } from './chains.ts';
@@ -16,7 +16,7 @@ import { ImportedLayers } from './layers.ts';
 import { parseRecords, type ImportedResult } from './parse.ts';
 
 /** Told of what is wrong with a cache: one sentence that names cache, object and cause. */
-export type CacheWarning = (message: string) => void;
+export type CacheWarning = (message: string, hint?: string) => void;
 
 type Record = ChainRecord<ImportedResult>;
 
@@ -149,7 +149,7 @@ export function lazyKeySource(
       opened = await open();
       await opened?.ready?.();
     } catch (error) {
-      warn(`cache ${name} cannot be imported: ${messageOf(error)}`);
+      warn(`cache ${name} cannot be imported: ${messageOf(error)}`, hintOf(error));
     }
   };
   return {

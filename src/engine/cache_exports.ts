@@ -2,7 +2,7 @@
 import type { CacheBackend, CacheEntry } from '../cache/backends/contract.ts';
 import type { CacheExportMode, ExportedCache, ExportNode } from '../cache/contract.ts';
 import type { CompressionConfig } from '../content/contract.ts';
-import { CairnError, messageOf } from '../errors/error.ts';
+import { CairnError, hintOf, messageOf } from '../errors/error.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import { runVertex, startStatus } from '../progress/vertex.ts';
 import type { RegistryClient } from '../registry/contract.ts';
@@ -83,9 +83,15 @@ export async function runCacheExports(
           return backend && publishWithin(cache, { entry, backend, vertex }, context);
         });
       } catch (error) {
-        if (context.signal.aborted || entry.common.ignoreError === false) throw error;
-        warner(context.progress)(`cache ${entry.name} was not exported: ${messageOf(error)}`);
-        return {};
+        if (context.signal.aborted) throw error;
+        const message = `cache ${entry.name} was not exported: ${messageOf(error)}`;
+        const hint = hintOf(error);
+        if (entry.common.ignoreError !== false) {
+          warner(context.progress)(message, hint);
+          return {};
+        }
+        const code = error instanceof CairnError ? error.code : 'UNAVAILABLE';
+        throw new CairnError(message, { code, hint, cause: error });
       }
     }),
   );
@@ -101,7 +107,7 @@ async function openBackend(
   context: BuildContext,
   registry: RegistryClient,
 ): Promise<CacheBackend> {
-  const backend = await entry.open(backendContext(context, registry, warner(context.progress)));
+  const backend = await entry.open(backendContext(context, registry, entry, warner(context.progress)));
   await backend.names(AbortSignal.any([context.signal, AbortSignal.timeout(entry.common.timeout)]));
   return backend;
 }

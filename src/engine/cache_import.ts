@@ -3,10 +3,10 @@ import type { CacheBackend, CacheEntry } from '../cache/backends/contract.ts';
 import { BLOB_PATIENCE_MS } from '../cache/backends/limits.ts';
 import type { KeySource } from '../cache/contract.ts';
 import { guardedProvider } from '../cache/guarded.ts';
-import { importedKeySource, lazyKeySource } from '../cache/imported.ts';
+import { importedKeySource, lazyKeySource, type CacheWarning } from '../cache/imported.ts';
 import { uniteManifests } from '../cache/unite.ts';
 import type { Digest } from '../content/contract.ts';
-import { CairnError, messageOf } from '../errors/error.ts';
+import { CairnError, hintOf, messageOf } from '../errors/error.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import { runVertex, startStatus } from '../progress/vertex.ts';
 import type { RegistryClient } from '../registry/contract.ts';
@@ -25,7 +25,7 @@ export class CacheImport {
   readonly #context: BuildContext;
   readonly #registry: RegistryClient;
   readonly #closing: AbortSignal;
-  readonly #warn: (message: string) => void;
+  readonly #warn: CacheWarning;
   readonly #lost = new Set<Digest>();
   #givenUp = false;
   #blobs: readonly Digest[] = [];
@@ -89,7 +89,9 @@ export class CacheImport {
 
   async #open(progress: VertexProgress, signal: AbortSignal): Promise<KeySource | undefined> {
     const { name } = this.#entry;
-    const backend = await this.#entry.open(backendContext(this.#context, this.#registry, this.#warn));
+    const backend = await this.#entry.open(
+      backendContext(this.#context, this.#registry, this.#entry, this.#warn),
+    );
     const names = await backend.names(signal);
     const found = (
       await Promise.all(names.map((each) => this.#resolve(backend, each, names, signal)))
@@ -122,7 +124,7 @@ export class CacheImport {
       return await backend.resolve(name, signal);
     } catch (error) {
       if (signal.aborted || names.length === 1) throw error;
-      this.#warn(`cache ${this.#entry.name}: ${name} cannot be imported: ${messageOf(error)}`);
+      this.#warn(`cache ${this.#entry.name}: ${name} cannot be imported: ${messageOf(error)}`, hintOf(error));
       return undefined;
     }
   }

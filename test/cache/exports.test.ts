@@ -58,6 +58,13 @@ describe('exports of caches', () => {
     });
   }
 
+  test('a cache in a registry that is named by a digest and not there costs a warning', async () => {
+    const ref = `${registry.host}/library/busybox@sha256:${'0'.repeat(64)}`;
+    const built = await build({ from: [`type=registry,ref=${ref}`] });
+    assert.deepEqual([built.error, built.hit, built.warnings.length], [undefined, [], 1]);
+    assert.ok(built.warnings[0]?.startsWith(`cache registry:${ref} cannot be imported: `), built.warnings[0]);
+  });
+
   test('one export that fails does not keep another from its place', async () => {
     proxy.fault = () => ({ kind: 'answer', status: 403, body: '{}' });
     const { to, from } = local();

@@ -48,6 +48,23 @@ test('a build in a new store finds what the last one exported, and writes nothin
   assert.ok(server.requests.every(({ url }) => !url.includes('Create')));
 });
 
+test('of two services that have a cache of one name both are asked, and told apart', async () => {
+  const nowhere = 'type=gha,scope=app,url_v2=http://127.0.0.1:1/';
+  const found = await buildImage(images.host, { from: [nowhere, 'type=gha,scope=app'], env: job() });
+  assert.deepEqual([found.error, found.ran], [undefined, []]);
+  assert.deepEqual(new Set(found.caches), new Set(['gha:app (2)']));
+  assert.equal(found.warnings.length, 1);
+  assert.match(found.warnings[0] ?? '', /^cache gha:app cannot be imported: .* connection refused$/);
+});
+
+test('a listing that is refused costs a warning that names the cache', async () => {
+  const env = job({ GITHUB_API_URL: server.url });
+  const built = await build('app', env, ',repository=o/r,ghtoken=wrong-token');
+  assert.deepEqual([built.error, built.ran], [undefined, []]);
+  assert.equal(built.warnings.length, 1);
+  assert.match(built.warnings[0] ?? '', /^cache gha:app: the repository's entries cannot be listed.*401/);
+});
+
 test('version 1 does the same, where the job has it', async () => {
   const { ACTIONS_CACHE_SERVICE_V2: _, ...env } = job();
   const one = { ...env, ACTIONS_RESULTS_URL: undefined, ACTIONS_CACHE_URL: server.url };

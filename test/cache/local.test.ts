@@ -5,7 +5,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { buildImage, type BuildOptions } from './build.ts';
-import type { ExportedCache } from '../../src/cache/contract.ts';
 import { publishCache } from '../../src/cache/backends/publish.ts';
 import { cacheOf, opener, testBackend } from './contract.ts';
 
@@ -67,49 +66,35 @@ describe('caches in one directory', () => {
   });
 });
 
-describe('a cache of more than 1 MiB', () => {
-  const small = cacheOf('root', [Buffer.from('a layer')]);
-  const records = Array.from({ length: 13_000 }, (_, index) => ({
-    digest: `sha256:${index.toString(16).padStart(64, '0')}` as const,
-  }));
-  const layers = Array.from({ length: 6_000 }, (_, index) => ({
-    ...small.config.layers?.[0],
-    parent: index - 1,
-  }));
-  for (const [what, config] of [
-    ['config', { ...small.config, records: [...(small.config.records ?? []), ...records] }],
-    ['manifest', { ...small.config, layers }],
-  ] as const) {
-    test(`is imported; what BuildKit could not read is told: the ${what}`, async () => {
-      const directory = mkdtempSync(join(tmpdir(), 'cairn-local-large-'));
-      const opened = opener();
-      try {
-        const { entry, backend } = await opened.open('local', 'to', { dest: directory });
-        const warnings: string[] = [];
-        const { signal } = new AbortController();
-        const cache: ExportedCache = { ...small, config: config as ExportedCache['config'] };
-        const context = {
-          entry,
-          backend,
-          signal,
-          progress: { log() {}, status() {}, warning() {} },
-          warn: (text: string) => void warnings.push(text),
-        };
-        await publishCache(cache, context);
-        assert.equal(warnings.length, 1);
-        assert.match(
-          warnings[0] ?? '',
-          new RegExp(`: its ${what} has 1[0-9]{6} bytes: .* BuildKit reads at most 1048576`),
-        );
-        const from = await opened.open('local', 'from', { src: directory });
-        const [name = ''] = await from.backend.names(signal);
-        const found = await from.backend.resolve(name, signal);
-        assert.equal(found?.config.records?.length, config.records?.length);
-        assert.deepEqual(opened.warnings, []);
-      } finally {
-        opened.close();
-        rmSync(directory, { recursive: true, force: true });
-      }
-    });
+test('a manifest that BuildKit could not read is told and imported', async () => {
+  const directory = mkdtempSync(join(tmpdir(), 'cairn-local-large-'));
+  const opened = opener();
+  try {
+    const small = cacheOf('root', [Buffer.from('a layer')]);
+    const layers = Array.from({ length: 6_000 }, (_, index) => ({
+      blob: small.config.layers?.[0]?.blob ?? 'sha256:',
+      parent: index - 1,
+    }));
+    const { entry, backend } = await opened.open('local', 'to', { dest: directory });
+    const warnings: string[] = [];
+    const { signal } = new AbortController();
+    await publishCache(
+      { ...small, config: { ...small.config, layers } },
+      {
+        entry,
+        backend,
+        signal,
+        progress: { log() {}, status() {}, warning() {} },
+        warn: (text) => void warnings.push(text),
+      },
+    );
+    assert.equal(warnings.length, 1);
+    assert.match(warnings[0] ?? '', /: its manifest has 1[0-9]{6} bytes: .* BuildKit reads at most 1048576/);
+    const { backend: from } = await opened.open('local', 'from', { src: directory });
+    const found = await from.resolve((await from.names(signal))[0] ?? '', signal);
+    assert.equal(found?.config.layers?.length, layers.length);
+  } finally {
+    opened.close();
+    rmSync(directory, { recursive: true, force: true });
   }
 });

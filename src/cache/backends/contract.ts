@@ -99,7 +99,7 @@ export interface BackendContext {
   /** A directory on the client, absolute. */
   directory(path: string): string;
   registry(): Promise<RegistryClient>;
-  /** Tells people of something that is odd and does not matter to the result; one sentence. */
+  /** Tells people of something that is odd and does not matter to the result; one sentence, the cache's name is put before it. */
   warn: (message: string) => void;
 }
 

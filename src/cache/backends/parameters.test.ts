@@ -139,6 +139,13 @@ describe('cacheEntry', () => {
     await cacheEntry({ type: 'inline', attrs }, 'to', { lenient: true });
   });
 
+  for (const value of ['true', 'false']) {
+    test(`an inline cache takes ignore-error=${value}`, async () => {
+      const { common } = await cacheEntry({ type: 'inline', attrs: { 'ignore-error': value } }, 'to');
+      assert.equal(common.ignoreError, value === 'true');
+    });
+  }
+
   test('names of local caches tell tags and digests apart', async () => {
     const nameOf = async (attrs: Record<string, string>): Promise<string> =>
       (await cacheEntry({ type: 'local', attrs: { src: 'c', ...attrs } }, 'from')).name;

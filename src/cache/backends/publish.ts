@@ -93,7 +93,12 @@ async function merge(
       warn(`cache ${context.entry.name}: what is there is damaged and is replaced: ${error.message}`);
       return replace(cache, name, writer, context);
     }
-    const united = there === undefined ? cache : uniteExport(cache, there, warn);
+    const united =
+      there === undefined
+        ? cache
+        : uniteExport(cache, there, (message) =>
+            warn(`cache ${context.entry.name}: what is there: ${message}`),
+          );
     const sure = backend.blobsMayExpire === true ? undefined : there;
     const whole = await writer.write(united, { there: new Set(sure?.blobs.keys()) });
     const published = await publish(whole, name, context, { version: there?.version });
