@@ -9,13 +9,13 @@ import type {
   KeyStore,
   LoadedResult,
 } from '../cache/contract.ts';
-import { recordDigest } from '../cache/record.ts';
 import type { OpResolver } from '../ops/contract.ts';
 import type { Tree } from '../snapshots/contract.ts';
 import type { Decision } from './contract.ts';
 import { canceled, SolveError } from './error.ts';
 import { reasonOfHit, reasonOfRun } from './explain.ts';
-import { namesSeen, storeImported, storeKeys } from './keys.ts';
+import { sameSource } from './images.ts';
+import { namesOf, namesSeen, storeImported, storeKeys } from './keys.ts';
 import { foundLate } from './made.ts';
 import { Lookup, MOST, UNFORCED, type Hit } from './lookup.ts';
 import type { SolveProgress } from './progress.ts';
@@ -36,6 +36,8 @@ export interface SolveContext {
   readonly runs: Runs;
   /** Keys of the sources that this build made. */
   readonly sourcesMade: Set<KeyId>;
+  /** Edges without inputs, those nearest to what was asked for first. */
+  sources(): readonly EdgeState[];
   /** Remembers work that must have stopped before the session ends. */
   track<T>(work: Promise<T>): Promise<T>;
   decide(decision: Decision): void;
@@ -55,6 +57,8 @@ export class EdgeState {
   wasFound = false;
   /** In the caches, the key that it was made under, where somebody asked for it. */
   readonly keysMade = new Map<KeySource, KeyId | undefined>();
+  /** Of a source: some cache knew its first name when that was asked for. */
+  firstNameKnown: boolean | undefined;
   readonly #context: SolveContext;
   #result: Promise<Tree | undefined> | undefined;
   #node: Promise<ExportNode> | undefined;
@@ -241,21 +245,21 @@ export class EdgeState {
   }
 
   async #makeNode(): Promise<ExportNode> {
-    const { state, index } = this;
-    const maps = state.inputs.length === 0 ? await state.cacheMaps() : [await state.cacheMap()];
-    const stable = maps.filter((map) => map.volatile !== true);
+    const { state } = this;
+    if (state.inputs.length === 0) await state.cacheMaps();
+    const map = await state.cacheMap();
     const inputs: ExportInput[] = [];
     for (const [number, input] of state.inputs.entries()) {
       inputs.push({
         node: await input.exportNode(),
         ...(input.state.inputs.length > 0 ? {} : { names: namesSeen(this, number, this.#context) }),
-        selector: stable[0]?.deps[number]?.selector ?? '',
+        selector: map.deps[number]?.selector ?? '',
         content: state.knownContent(number),
       });
     }
     const exportable = state.vertex.metadata.exportCache?.Value ?? true;
     return {
-      records: stable.map((map) => recordDigest(map.digest, index)),
+      records: namesOf(sameSource(this, this.#context)),
       inputs,
       results: exportable ? this.#results() : [],
       known: this.#known(),

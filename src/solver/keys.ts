@@ -3,6 +3,7 @@ import type { InputPath, KeyId, KeySource, KeyStore, LoadedResult } from '../cac
 import { recordDigest } from '../cache/record.ts';
 import type { Digest } from '../content/contract.ts';
 import type { EdgeState, SolveContext } from './edge.ts';
+import { imagesNamed, sameSource } from './images.ts';
 import type { Hit } from './lookup.ts';
 import type { VertexState } from './vertex.ts';
 
@@ -11,7 +12,7 @@ import type { VertexState } from './vertex.ts';
  * @returns empty when the edge has no key that will be the same in another build
  */
 export async function storeKeys(edge: EdgeState, context: SolveContext): Promise<readonly KeyId[]> {
-  const edges = await upstream(edge);
+  const edges = await upstream(edge, context);
   const ensureAll = (): readonly KeyId[] => {
     for (const each of edges) ensureKeys(each, context);
     return edge.localKeys ?? [];
@@ -30,7 +31,7 @@ export async function storeImported(
   loaded: LoadedResult,
   context: SolveContext,
 ): Promise<void> {
-  const edges = await upstream(edge);
+  const edges = await upstream(edge, context);
   const found: { edge: EdgeState; loaded: LoadedResult; createdAt: Date }[] = [
     { edge, loaded, createdAt: result.createdAt },
   ];
@@ -64,7 +65,7 @@ function resultBelow(edge: EdgeState, source: KeySource, layers: readonly Digest
 }
 
 /** The edges without local keys that this one is made from, inputs first, the edge itself last. */
-async function upstream(edge: EdgeState): Promise<EdgeState[]> {
+async function upstream(edge: EdgeState, context: SolveContext): Promise<EdgeState[]> {
   const order: EdgeState[] = [];
   const seen = new Set<EdgeState>();
   const open: { edge: EdgeState; ready: boolean }[] = [{ edge, ready: false }];
@@ -82,6 +83,7 @@ async function upstream(edge: EdgeState): Promise<EdgeState[]> {
     open.push({ edge: next.edge, ready: true });
     open.push(...state.inputs.map((input) => ({ edge: input, ready: false })));
   }
+  if (order.some(({ state }) => state.inputs.length === 0)) await imagesNamed(context);
   return order;
 }
 
@@ -114,13 +116,15 @@ export async function connectContent(
  * caches know. An image that nobody fetched may be known only by what it consists of.
  */
 export function namesSeen(edge: EdgeState, input: number, context: SolveContext): readonly Digest[] {
-  const source = edge.state.inputs[input];
-  if (source === undefined) return [];
+  const own = edge.state.inputs[input];
+  if (own === undefined) return [];
+  const source = sameSource(own, context);
   const needed = edge.made || edge.state.knownContent(input) !== undefined;
   return needed ? namesOf(source) : namesKnown(source, context);
 }
 
-function namesOf({ state, index }: EdgeState): Digest[] {
+/** All names of a source that are known. */
+export function namesOf({ state, index }: EdgeState): Digest[] {
   return state.knownMaps.filter((map) => map.volatile !== true).map((map) => recordDigest(map.digest, index));
 }
 
@@ -142,7 +146,8 @@ function ensureKeys(edge: EdgeState, context: SolveContext): void {
   const { local } = context;
   const { state, index } = edge;
   if (state.inputs.length === 0) {
-    const names = edge.made ? namesOf(edge) : namesKnown(edge, context);
+    const source = sameSource(edge, context);
+    const names = edge.made ? namesOf(source) : namesKnown(source, context);
     edge.localKeys = names.map((name) => local.ensure(name, []));
     return;
   }

@@ -30,6 +30,9 @@ class Session implements SolveSession, SolveContext {
   readonly #stop = new AbortController();
   readonly #vertices = new Map<Digest, VertexState>();
   readonly #edges = new Map<string, EdgeState>();
+  /** How many steps each vertex is from the nearest edge that was asked for. */
+  readonly #depths = new Map<Digest, number>();
+  #sources: EdgeState[] | undefined;
   readonly #decided = new Set<Digest>();
   /** Decisions that no cache made: a later vertex was found. */
   readonly #skipped = new Map<Digest, Decision>();
@@ -108,6 +111,13 @@ class Session implements SolveSession, SolveContext {
     this.decisions.push(decision);
   }
 
+  sources(): readonly EdgeState[] {
+    const depthOf = ({ state }: EdgeState): number => this.#depths.get(state.vertex.digest) ?? 0;
+    return (this.#sources ??= [...this.#edges.values()]
+      .filter(({ state }) => state.inputs.length === 0)
+      .toSorted((a, b) => depthOf(a) - depthOf(b)));
+  }
+
   hold({ snapshot }: LoadedResult): void {
     if (snapshot === undefined || this.#held.has(snapshot.id)) return;
     this.#held.set(snapshot.id, this.local.hold(snapshot));
@@ -129,12 +139,25 @@ class Session implements SolveSession, SolveContext {
     const { vertex, index } = asked;
     const name = edgeName(asked);
     let edge = this.#edges.get(name);
-    if (edge === undefined) this.#edges.set(name, (edge = new EdgeState(this.#vertex(vertex), index, this)));
+    if (edge === undefined) {
+      this.#edges.set(name, (edge = new EdgeState(this.#vertex(vertex), index, this)));
+      this.#sources = undefined;
+    }
     return edge;
+  }
+
+  #measure(target: Vertex): void {
+    const depths = new Map([[target, 0]]);
+    for (const [vertex, depth] of depths) {
+      const earlier = this.#depths.get(vertex.digest) ?? depth;
+      this.#depths.set(vertex.digest, Math.min(earlier, depth));
+      for (const input of vertex.inputs) if (!depths.has(input.vertex)) depths.set(input.vertex, depth + 1);
+    }
   }
 
   /** Adds a vertex and all that it needs, inputs first. */
   #vertex(target: Vertex): VertexState {
+    if (!this.#vertices.has(target.digest)) this.#measure(target);
     const open: { vertex: Vertex; ready: boolean }[] = [{ vertex: target, ready: false }];
     for (let next = open.pop(); next !== undefined; next = open.pop()) {
       const { vertex } = next;

@@ -1,5 +1,5 @@
 /** Graphs of small ops in memory, for tests of the solver. */
-import { create } from '@bufbuild/protobuf';
+import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import assert from 'node:assert/strict';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -39,6 +39,8 @@ export interface StepOptions {
   /** A path that the content lacks. */
   missing?: string;
   merge?: boolean;
+  /** A source that is an image. */
+  image?: boolean;
 }
 
 /** A cache map of the golden data. */
@@ -79,7 +81,7 @@ export class Steps {
     );
     const vertex: Vertex = {
       digest,
-      op: create(OpSchema, options.merge === true ? { op: { case: 'merge', value: {} } } : {}),
+      op: create(OpSchema, opOf(name, options)),
       metadata: create(OpMetadataSchema, { ignoreCache: options.ignoreCache ?? false }),
       inputs,
       name,
@@ -200,6 +202,11 @@ export class Steps {
       },
     };
   }
+}
+
+function opOf(name: string, { merge, image }: StepOptions): MessageInitShape<typeof OpSchema> {
+  if (image === true) return { op: { case: 'source', value: { identifier: `docker-image://${name}` } } };
+  return merge === true ? { op: { case: 'merge', value: {} } } : {};
 }
 
 function goldenMap(map: GoldenMap | undefined): CacheMap {

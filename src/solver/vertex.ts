@@ -48,6 +48,11 @@ export class VertexState {
     return this.#known;
   }
 
+  /** Somebody asked for a cache map. */
+  get isAsked(): boolean {
+    return this.#steps.length > 0;
+  }
+
   /** The cache maps that were computed so far. */
   get knownMaps(): readonly CacheMap[] {
     return this.#known;

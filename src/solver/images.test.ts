@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { afterEach, beforeEach, describe, test } from 'node:test';
+import { exportCache } from '../cache/export.ts';
+import { recordDigest } from '../cache/record.ts';
+import { digestOf } from '../cache/test_snapshots.ts';
+import type { Edge } from '../llb/graph.ts';
+import { Steps, type StepOptions } from './test_graph.ts';
+
+let steps: Steps;
+beforeEach(() => {
+  steps = new Steps();
+});
+afterEach(() => steps.close());
+
+const NAMES = ['one', 'two', 'chain'];
+
+/** An image with layers that another has, too. */
+function image(name: string, options: StepOptions = {}): Edge {
+  return steps.step(name, [], { image: true, keys: [name, 'chain'], layer: 'base', ...options });
+}
+
+/** Builds the edges as platforms of one build; @returns the names of sources in its cache. */
+async function namesOfSources(...edges: Edge[]): Promise<string[]> {
+  const session = steps.session();
+  await session.find(edges);
+  await Promise.all(edges.map((edge) => session.result(edge)));
+  const nodes = await Promise.all(edges.map((edge) => session.exportNode(edge)));
+  const { config } = await exportCache(nodes, steps.snapshots, {
+    mode: 'max',
+    compression: { type: 'gzip' },
+  });
+  await session.close();
+  return (config.records ?? [])
+    .flatMap(({ digest }) => NAMES.filter((name) => recordDigest(digestOf(name), 0) === digest))
+    .toSorted();
+}
+
+describe('images of equal layers', () => {
+  test('of two platforms are exported under the names of the first', async () => {
+    const edges = ['one', 'two'].map((name) => steps.step(`run on ${name}`, [image(name)]));
+    assert.deepEqual(await namesOfSources(...edges), ['chain', 'one']);
+    assert.deepEqual(steps.ran.toSorted(), ['one', 'run on one', 'run on two']);
+  });
+
+  test('of two stages are exported under the names of the one nearest to the end, however slow', async () => {
+    const stage = steps.step('run', [steps.step('earlier', [image('one')])]);
+    const slow = image('two', { cacheMap: () => new Promise((resolve) => setTimeout(resolve, 20)) });
+    const copy = steps.step('copy', [slow, stage], { content: [1] });
+    assert.deepEqual(await namesOfSources(steps.step('last', [copy])), ['chain', 'two']);
+  });
+
+  test('are known by the names that caches know when nothing is made of them', async () => {
+    await steps.build(steps.step('run', [image('one')]));
+    const edges = ['one', 'two'].map((name) => steps.step('run', [image(name)]));
+    assert.deepEqual(await namesOfSources(...edges), ['chain', 'one']);
+  });
+});

@@ -1,0 +1,51 @@
+/**
+ * Images whose layers are equal are one source, as in BuildKit: what is made of any of them leads on by the names of
+ * the first (merged edges: solver/scheduler.go and index.go, v0.32.2).
+ */
+import { recordDigest } from '../cache/record.ts';
+import type { EdgeState, SolveContext } from './edge.ts';
+import type { VertexState } from './vertex.ts';
+
+/** What images are compared by is known then, of those that were asked for a name so far. */
+export async function imagesNamed(context: SolveContext): Promise<void> {
+  const asked = context.sources().filter(({ state }) => isImage(state) && state.isAsked);
+  // One image has nobody to be equal to.
+  if (asked.length < 2) return;
+  for (const image of asked) {
+    // One that fails is told of when it is needed.
+    await image.state.cacheMap().catch(() => undefined);
+    if (goesByAllNames(image, context)) await image.state.cacheMaps().catch(() => undefined);
+  }
+}
+
+/** The source whose names stand for those of `source`: the one nearest to the end of the build. */
+export function sameSource(source: EdgeState, context: SolveContext): EdgeState {
+  const layers = layersName(source, context);
+  if (layers === undefined) return source;
+  return context.sources().find((other) => layersName(other, context) === layers) ?? source;
+}
+
+/** The last name of an image, which its layers alone make. */
+function layersName(source: EdgeState, context: SolveContext): string | undefined {
+  const { state } = source;
+  if (!isImage(state) || !goesByAllNames(source, context)) return undefined;
+  return state.knownMaps.at(-1)?.digest;
+}
+
+/** Whether anybody asked for more than the first name: no cache knew that one, or the files are needed. */
+function goesByAllNames(source: EdgeState, { caches, local }: SolveContext): boolean {
+  if (source.made) return true;
+  const [first] = source.state.knownMaps;
+  if (first === undefined) return false;
+  const name = recordDigest(first.digest, source.index);
+  // What this build writes was not there when it was asked.
+  source.firstNameKnown ??= caches.some((cache) => {
+    const key = cache.root(name);
+    return key !== undefined && (cache !== local || local.mentions(key));
+  });
+  return !source.firstNameKnown;
+}
+
+function isImage({ vertex: { op } }: VertexState): boolean {
+  return op.op.case === 'source' && /^(docker-image|oci-layout):\/\//.test(op.op.value.identifier);
+}
