@@ -74,7 +74,7 @@ export class Chains<Result extends ChainResult> {
       return root;
     }
     const [same = new ChainRecord<Result>(digest), ...others] = matching(digest, inputs);
-    for (const other of others) unite(same, other);
+    for (const other of others) (this.#keepLoops ? unite : takeOver)(same, other);
     addResults(same, results);
     // A record must not become an input of itself.
     const below = same.children.size === 0 || this.#keepLoops ? new Set([same]) : reachable(same);
@@ -87,6 +87,15 @@ export class Chains<Result extends ChainResult> {
   /** Adds a link between records that are there. */
   link(from: ChainRecord<Result>, to: ChainRecord<Result>, input: number, selector: string): void {
     link(current(from), current(to), input, selector);
+  }
+
+  /**
+   * Records that are written, with all that leads to them: those that lead to nothing. One that another took over
+   * everything from, and that nothing was linked to since, is none of them.
+   */
+  ends(): ChainRecord<Result>[] {
+    const records = [...this.records()];
+    return this.#keepLoops ? records : records.filter(({ children }) => children.size === 0);
   }
 
   /** Every record. */
@@ -118,7 +127,13 @@ function matching<Result extends ChainResult>(
   const [fewest = [], ...others] = reached.toSorted((a, b) => countOf(a) - countOf(b));
   const candidates = new Set<ChainRecord<Result>>();
   for (const records of fewest) for (const record of records) candidates.add(record);
-  return [...candidates].filter((record) => others.every((sets) => sets.some((set) => set.has(record))));
+  const matches = [...candidates].filter((record) =>
+    others.every((sets) => sets.some((set) => set.has(record))),
+  );
+  if (matches.length < 2) return matches;
+  // The first way of the first input decides which of them stays.
+  const order = (reached[0] ?? []).flatMap((records) => [...records]);
+  return matches.toSorted((a, b) => order.indexOf(a) - order.indexOf(b));
 }
 
 function countOf(sets: readonly ReadonlySet<unknown>[]): number {
@@ -133,6 +148,8 @@ function link<Result extends ChainResult>(
 ): void {
   const name = linkName(input, to.digest, selector);
   const children = from.children.get(name) ?? new Set();
+  // A link that was taken over stays with the record that took it.
+  if (children.has(to)) return;
   from.children.set(name, children.add(to));
   while (to.inputs.length <= input) to.inputs.push(new Map());
   to.inputs[input]?.set(from, (to.inputs[input].get(from) ?? new Set()).add(selector));
@@ -145,6 +162,15 @@ function current<Result extends ChainResult>(record: ChainRecord<Result>): Chain
   return found;
 }
 
+/**
+ * What BuildKit's export does with one of several records that are the same: what it leads to follows from `main`
+ * instead, which may come to lead to itself; what leads to it does not lead to `main`.
+ */
+function takeOver<Result extends ChainResult>(main: ChainRecord<Result>, other: ChainRecord<Result>): void {
+  moveChildren(main, other);
+  addResults(main, other.results);
+}
+
 /** Moves everything of `other` to `main`. */
 function unite<Result extends ChainResult>(main: ChainRecord<Result>, other: ChainRecord<Result>): void {
   other.inputs.forEach((sources, input) => {
@@ -155,6 +181,15 @@ function unite<Result extends ChainResult>(main: ChainRecord<Result>, other: Cha
       }
     }
   });
+  moveChildren(main, other);
+  addResults(main, other.results);
+  other.same = main;
+}
+
+function moveChildren<Result extends ChainResult>(
+  main: ChainRecord<Result>,
+  other: ChainRecord<Result>,
+): void {
   for (const [name, children] of other.children) {
     const moved = main.children.get(name) ?? new Set();
     for (const child of children) {
@@ -168,8 +203,6 @@ function unite<Result extends ChainResult>(main: ChainRecord<Result>, other: Cha
     }
     main.children.set(name, moved);
   }
-  addResults(main, other.results);
-  other.same = main;
 }
 
 function addResults<Result extends ChainResult>(

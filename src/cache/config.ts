@@ -18,7 +18,7 @@ export function remoteResult(createdAt: Date, remote: Remote): RemoteResult {
 
 /** The config of a cache of these records, each with its newest result, and the blobs that it names. */
 export function toCacheConfig(chains: Chains<RemoteResult>): ExportedCache {
-  const records = orderRecords(chains.records());
+  const records = orderRecords(chains.ends());
   const blobs: ExportedCache['blobs'] = new Map();
   const layers = new LayerTable();
   for (const { source } of records) {

@@ -17,9 +17,9 @@ export interface OrderedRecord<Result extends ChainResult> {
 }
 
 /**
- * Records in BuildKit's order (digest, number of inputs, of alternatives, selectors, digests of the inputs;
- * cache/remotecache/v1, v0.32.2), and where that leaves a tie, by all that leads to them. Records that an input
- * is missing of are left out.
+ * Records and all that leads to them, in BuildKit's order (digest, number of inputs, of alternatives, selectors,
+ * digests of the inputs; cache/remotecache/v1, v0.32.2), and where that leaves a tie, by all that leads to them.
+ * Records that an input is missing of are left out.
  */
 export function orderRecords<Result extends ChainResult>(
   records: Iterable<ChainRecord<Result>>,
