@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
+import type { KeySource } from '../cache/contract.ts';
 import { exportCache } from '../cache/export.ts';
 import { recordDigest } from '../cache/record.ts';
 import { digestOf } from '../cache/test_snapshots.ts';
@@ -20,8 +21,8 @@ function image(name: string, options: StepOptions = {}): Edge {
 }
 
 /** Builds the edges as platforms of one build; @returns the names of sources in its cache. */
-async function namesOfSources(...edges: Edge[]): Promise<string[]> {
-  const session = steps.session();
+async function namesOfSources(edges: Edge[], imports: KeySource[] = []): Promise<string[]> {
+  const session = steps.session({ imports });
   await session.find(edges);
   await Promise.all(edges.map((edge) => session.result(edge)));
   const nodes = await Promise.all(edges.map((edge) => session.exportNode(edge)));
@@ -38,7 +39,7 @@ async function namesOfSources(...edges: Edge[]): Promise<string[]> {
 describe('images of equal layers', () => {
   test('of two platforms are exported under the names of the first', async () => {
     const edges = ['one', 'two'].map((name) => steps.step(`run on ${name}`, [image(name)]));
-    assert.deepEqual(await namesOfSources(...edges), ['chain', 'one']);
+    assert.deepEqual(await namesOfSources(edges), ['chain', 'one']);
     assert.deepEqual(steps.ran.toSorted(), ['one', 'run on one', 'run on two']);
   });
 
@@ -46,12 +47,21 @@ describe('images of equal layers', () => {
     const stage = steps.step('run', [steps.step('earlier', [image('one')])]);
     const slow = image('two', { cacheMap: () => new Promise((resolve) => setTimeout(resolve, 20)) });
     const copy = steps.step('copy', [slow, stage], { content: [1] });
-    assert.deepEqual(await namesOfSources(steps.step('last', [copy])), ['chain', 'two']);
+    assert.deepEqual(await namesOfSources([steps.step('last', [copy])]), ['chain', 'two']);
   });
 
   test('are known by the names that caches know when nothing is made of them', async () => {
     await steps.build(steps.step('run', [image('one')]));
     const edges = ['one', 'two'].map((name) => steps.step('run', [image(name)]));
-    assert.deepEqual(await namesOfSources(...edges), ['chain', 'one']);
+    assert.deepEqual(await namesOfSources(edges), ['chain', 'one']);
+  });
+
+  test('are exported under the names of one that no cache knew, which is asked for all at once', async () => {
+    const there = new Steps();
+    const known = there.step('one', [], { image: true, keys: ['one', 'chain'], layer: 'base' });
+    const cache = await there.exported(there.step('run', [known]), 'max');
+    const edges = ['one', 'two'].map((name) => steps.step(`run on ${name}`, [image(name)]));
+    assert.deepEqual(await namesOfSources(edges, [cache(steps)]), ['chain', 'two']);
+    await there.close();
   });
 });

@@ -18,11 +18,15 @@ export async function imagesNamed(context: SolveContext): Promise<void> {
   }
 }
 
-/** The source whose names stand for those of `source`: the one nearest to the end of the build. */
+/**
+ * The source whose names stand for those of `source`: one whose first name no cache knew, as that was asked for more
+ * names at once, and of those the one nearest to the end of the build.
+ */
 export function sameSource(source: EdgeState, context: SolveContext): EdgeState {
   const layers = layersName(source, context);
   if (layers === undefined) return source;
-  return context.sources().find((other) => layersName(other, context) === layers) ?? source;
+  const same = context.sources().filter((other) => layersName(other, context) === layers);
+  return same.find((other) => other.firstNameKnown === false) ?? same[0] ?? source;
 }
 
 /** The last name of an image, which its layers alone make. */
@@ -34,16 +38,15 @@ function layersName(source: EdgeState, context: SolveContext): string | undefine
 
 /** Whether anybody asked for more than the first name: no cache knew that one, or the files are needed. */
 function goesByAllNames(source: EdgeState, { caches, local }: SolveContext): boolean {
-  if (source.made) return true;
   const [first] = source.state.knownMaps;
-  if (first === undefined) return false;
+  if (first === undefined) return source.made;
   const name = recordDigest(first.digest, source.index);
   // What this build writes was not there when it was asked.
   source.firstNameKnown ??= caches.some((cache) => {
     const key = cache.root(name);
     return key !== undefined && (cache !== local || local.mentions(key));
   });
-  return !source.firstNameKnown;
+  return source.made || !source.firstNameKnown;
 }
 
 function isImage({ vertex: { op } }: VertexState): boolean {
