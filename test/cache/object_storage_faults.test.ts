@@ -101,6 +101,24 @@ for (const { type, skip, start, busy, single, isPart } of SERVICES) {
       assert.equal(proxy.requests.length, 1);
     });
 
+    test('a service that asks for a pause of an hour has refused', async () => {
+      always({ kind: 'answer', status: 503, headers: { 'retry-after': '3600' }, body: 'come back later' });
+      await assert.rejects(backend.resolve('there', signal), {
+        code: 'UNAVAILABLE',
+        message: /manifests\/there: HTTP 503$/,
+      });
+      assert.equal(proxy.requests.length, 1);
+    });
+
+    test('a pause that a service asks for ends with the build', async () => {
+      always({ kind: 'answer', status: 503, headers: { 'retry-after': '60' } });
+      const stop = new AbortController();
+      const reading = backend.resolve('there', stop.signal);
+      setTimeout(() => stop.abort(new Error('the build is over')), 100);
+      await assert.rejects(reading);
+      assert.equal(proxy.requests.length, 1);
+    });
+
     test('a layer that is gone is named in the error', async () => {
       const gone = layer(randomBytes(10)).descriptor;
       await assert.rejects(readBack(gone), (error: Error & { code?: string }) => {

@@ -51,9 +51,11 @@ export function azureError(
       ? new PassingError(`${failed}: ${reason}`, options)
       : new ServiceError(`${failed}: ${reason}`, { ...options, reason, status });
   }
-  const reason =
-    response?.headers.get('x-ms-error-code') ?? code ?? (status > 0 ? `HTTP ${status}` : 'Error');
-  const message = `${failed}: ${reason}${text === '' || text === reason ? '' : `: ${text}`}`;
+  // An answer that is not Azure's.
+  const foreign = status > 0 && code === 'PARSE_ERROR';
+  const word = response?.headers.get('x-ms-error-code') ?? (foreign ? undefined : code);
+  const reason = word ?? (status > 0 ? `HTTP ${status}` : 'Error');
+  const message = `${failed}: ${reason}${foreign || text === '' || text === reason ? '' : `: ${text}`}`;
   // Without a status the connection broke, in a way that has no name.
   const lost = status === 0 && error instanceof Error && error.name === 'RestError';
   if (lost || isPassingStatus(status)) {

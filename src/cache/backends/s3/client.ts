@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 import { CairnError } from '../../../errors/error.ts';
 import { proxyFor } from '../../../registry/proxy.ts';
 import { MAX_ATTEMPTS, OBJECT_CONNECT_TIMEOUT_MS, OBJECT_IDLE_TIMEOUT_MS } from '../limits.ts';
+import { obeyRetryAfter } from './patience.ts';
 import { S3Client, type S3ClientConfig } from './sdk.ts';
 
 export interface S3Settings {
@@ -45,7 +46,9 @@ export async function newS3Client(settings: S3Settings, env: NodeJS.ProcessEnv):
     ...(retryMode === undefined ? {} : { retryMode }),
     ...(maxAttempts === undefined ? {} : { maxAttempts }),
   };
-  return new S3Client(config);
+  const client = new S3Client(config);
+  obeyRetryAfter(client);
+  return client;
 }
 
 /**

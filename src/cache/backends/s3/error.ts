@@ -5,6 +5,7 @@ import { canceled } from '../../../registry/cancel.ts';
 import { connectionFailure } from '../../../registry/network_error.ts';
 import { MAX_ERROR_CHARACTERS } from '../limits.ts';
 import { ServiceError } from '../service_error.ts';
+import { TooLongPause } from './patience.ts';
 
 const HINTS: Readonly<Record<string, string>> = {
   NoSuchBucket: 'create the bucket, or correct bucket=',
@@ -26,6 +27,7 @@ const HINTS: Readonly<Record<string, string>> = {
 export function s3Error(error: unknown, doing: string, signal?: AbortSignal): CairnError {
   if (error instanceof CairnError) return error;
   if (signal?.aborted === true) return canceled(signal);
+  if (error instanceof TooLongPause) return s3Error(error.answer, doing, signal);
   const { name, $metadata } = error as Partial<S3ServiceException>;
   const status = $metadata?.httpStatusCode ?? 0;
   const broken = status === 0 ? connectionFailure(error) : undefined;
@@ -36,7 +38,9 @@ export function s3Error(error: unknown, doing: string, signal?: AbortSignal): Ca
   }
   const known = name !== undefined && !/^(Error|Unknown|UnknownError|\d+)$/.test(name);
   const reason = known ? name : status === 0 ? 'Error' : `HTTP ${status}`;
-  const text = messageOf(error).slice(0, MAX_ERROR_CHARACTERS);
+  const said = messageOf(error);
+  // Of a body that is not S3's, the SDK tells how to find it in a debugger.
+  const text = said.includes('{error}.$response') ? '' : said.slice(0, MAX_ERROR_CHARACTERS);
   const told = text === '' || text === reason || /^(UnknownError|Unknown|\d+)$/.test(text) ? '' : `: ${text}`;
   return new ServiceError(`failed to ${doing}: ${reason}${told}`, {
     code: codeOf(reason, status),
