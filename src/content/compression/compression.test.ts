@@ -60,6 +60,15 @@ for (const [type, levels] of [
   }
 }
 
+test('gzip stores what does not compress, and deflates repetitions between it', async () => {
+  const piece = randomBytes(16 * 1024);
+  const repeated = Buffer.concat(Array.from({ length: 16 }, () => piece));
+  const bytes = Buffer.concat([randomBytes(384 * 1024), repeated, randomBytes(384 * 1024)]);
+  const { length } = await all(compressLayer(chunked(bytes, bytes.length), { type: 'gzip' }).bytes);
+  const stored = 768 * 1024;
+  assert.ok(length > stored && length < stored + 32 * 1024, `${length}`);
+});
+
 for (const size of [0, 1, 65_535, 128 * 1024, 1024 * 1024 - 1, 1024 * 1024, 1024 * 1024 + 1]) {
   test(`gzip and zstd of ${size} bytes are read by other decoders`, async () => {
     for (const bytes of [randomBytes(size), Buffer.alloc(size, 'ab')]) {

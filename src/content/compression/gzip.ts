@@ -70,32 +70,22 @@ export async function* gzip(
 
 async function deflateBlock(block: Block, level: number): Promise<Uint8Array[]> {
   const { bytes } = block;
-  const stored: boolean[] = await Promise.all(
-    segmentsOf(bytes).map(async (segment) => level === 0 || isIncompressible(segment)),
-  );
-  const parts: Promise<Uint8Array>[] = [];
-  for (let from = 0; from < stored.length;) {
-    let to = from + 1;
-    while (to < stored.length && stored[to] === stored[from]) to++;
+  const segments = segmentsOf(bytes);
+  const stored = level === 0 ? segments.map(() => true) : await incompressible(bytes, segments);
+  const parts = runsOf(stored).map(({ from, to, value: store }) => {
     const start = from * SEGMENT_BYTES;
     const run = bytes.subarray(start, to * SEGMENT_BYTES);
-    if (stored[from] === true) {
-      parts.push(Promise.resolve(storedBlocks(run)));
-    } else {
-      const dictionary =
-        start === 0 ? block.dictionary : bytes.subarray(Math.max(0, start - WINDOW_BYTES), start);
-      parts.push(
-        deflate(run, {
-          level,
-          finishFlush: constants.Z_SYNC_FLUSH,
-          // Room for the whole result, so that one job does it: zlib's deflateBound() stays below this.
-          chunkSize: run.length + (run.length >> 10) + 128,
-          ...(dictionary === undefined ? {} : { dictionary }),
-        }),
-      );
-    }
-    from = to;
-  }
+    if (store) return Promise.resolve(storedBlocks(run));
+    const dictionary =
+      start === 0 ? block.dictionary : bytes.subarray(Math.max(0, start - WINDOW_BYTES), start);
+    return deflate(run, {
+      level,
+      finishFlush: constants.Z_SYNC_FLUSH,
+      // Room for the whole result, so that one job does it: zlib's deflateBound() stays below this.
+      chunkSize: run.length + (run.length >> 10) + 128,
+      ...(dictionary === undefined ? {} : { dictionary }),
+    });
+  });
   return Promise.all(parts);
 }
 
@@ -108,17 +98,42 @@ function segmentsOf(bytes: Uint8Array): Uint8Array[] {
 }
 
 /**
- * True for content that is compressed already (archives, pictures): deflate would spend its full time on it
- * and win nothing. zstd's fastest level finds that out twenty times faster, repetitions included.
+ * True for each segment that is compressed already (archives, pictures): deflate would spend its full time on it and
+ * win nothing. Suspects that are neighbours are looked at together, and one by one only where they were wronged: a job
+ * of the thread pool costs as much as compressing a segment.
  */
-async function isIncompressible(segment: Uint8Array): Promise<boolean> {
-  if (entropyOf(segment) < SUSPICIOUS_ENTROPY) return false;
-  const probe = await zstd(segment, {
+async function incompressible(bytes: Uint8Array, segments: readonly Uint8Array[]): Promise<boolean[]> {
+  const stored = segments.map((segment) => entropyOf(segment) >= SUSPICIOUS_ENTROPY);
+  await Promise.all(
+    runsOf(stored).map(async ({ from, to, value }) => {
+      if (!value || !(await isCompressible(bytes.subarray(from * SEGMENT_BYTES, to * SEGMENT_BYTES)))) return;
+      const single = segments.slice(from, to);
+      const verdicts = single.length === 1 ? [true] : await Promise.all(single.map(isCompressible));
+      for (const [i, compressible] of verdicts.entries()) stored[from + i] = !compressible;
+    }),
+  );
+  return stored;
+}
+
+/** Stretches of equal values: from, and up to without. */
+function runsOf(values: readonly boolean[]): { from: number; to: number; value: boolean }[] {
+  const runs: { from: number; to: number; value: boolean }[] = [];
+  for (const [at, value] of values.entries()) {
+    const last = runs.at(-1);
+    if (last?.value === value) last.to = at + 1;
+    else runs.push({ from: at, to: at + 1, value });
+  }
+  return runs;
+}
+
+/** zstd's fastest level finds out twenty times faster than deflate, repetitions included. */
+async function isCompressible(suspect: Uint8Array): Promise<boolean> {
+  const probe = await zstd(suspect, {
     params: { [constants.ZSTD_c_compressionLevel]: 1 },
     // As with deflate: ZSTD_compressBound() stays below this.
-    chunkSize: segment.length + (segment.length >> 8) + 1024,
+    chunkSize: suspect.length + (suspect.length >> 8) + 1024,
   });
-  return probe.length > segment.length * STORE_RATIO;
+  return probe.length <= suspect.length * STORE_RATIO;
 }
 
 /** RFC 1951, 3.2.4: a byte with the block type 00, length, its complement, the bytes. */
