@@ -11,10 +11,10 @@ import type { AssembledImage } from './image.ts';
 import type { ExportContext } from './contract.ts';
 
 /**
- * Blobs of one push that are under way at once. The registry client sends four of them at a time, as BuildKit does;
- * the registry is asked about the others meanwhile.
+ * Blobs of one push that are under way at once. The registry client sends six of them at a time; the registry is asked
+ * about the others meanwhile.
  */
-const PARALLEL_BLOBS = 8;
+const PARALLEL_BLOBS = 12;
 /** Largest manifest or index that is pushed, the limit of registries (distribution-spec v1.1: at least 4 MiB). */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
