@@ -14,9 +14,9 @@ import type { HashedFile } from './host_hash.ts';
 import { HostReader, type UnknownFile } from './host_reader.ts';
 import type { ChecksumArgs, ChecksumResult } from './jobs.ts';
 
-/** Up to this much is hashed here and now; starting a thread would take longer. */
+/** Up to this much is hashed here and now: starting a thread takes longer, a seventh of a second of CPU time. */
 const INLINE_FILES = 64;
-const INLINE_BYTES = 4 * 1024 * 1024;
+const INLINE_BYTES = 32 * 1024 * 1024;
 
 /** Limits of one job, so that both cores get work and cancellation is quick. */
 const BATCH_FILES = 1000;
