@@ -1,5 +1,12 @@
 /** Contracts of the snapshots room: file systems as stacks of layers, lazily unpacked. */
-import type { BlobProvider, CompressionConfig, Descriptor, Digest, Remote } from '../content/contract.ts';
+import type {
+  BlobInfo,
+  BlobProvider,
+  CompressionConfig,
+  Descriptor,
+  Digest,
+  Remote,
+} from '../content/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import type { FileInfo } from './changes/file_info.ts';
 import type { TarEntry } from './tar/entry.ts';
@@ -132,14 +139,14 @@ export interface SnapshotStore {
   diff(lower: Snapshot | undefined, upper: Snapshot | undefined, meta: SnapshotMeta): Promise<Snapshot>;
   /**
    * A layer over `parent` that is written once, as a blob in `compression`: its directory is only made when a
-   * later step needs the files. `tar`: uncompressed bytes, checked as they are read.
+   * later step needs the files. `tar`: uncompressed bytes, checked as they are read; `tarSum` as in writeLayer().
    */
   fromTar(
     parent: Snapshot | undefined,
     tar: AsyncIterable<Uint8Array>,
     compression: CompressionConfig,
     meta: SnapshotMeta,
-    options?: { signal?: AbortSignal },
+    options?: { signal?: AbortSignal; tarSum?: Promise<BlobInfo | undefined> },
   ): Promise<Snapshot>;
   /** The files of a host tree as a snapshot, for mounts and for steps that need a real file system. */
   fromHostTree(tree: HostTree, progress?: VertexProgress): Promise<Snapshot>;

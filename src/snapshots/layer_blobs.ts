@@ -1,8 +1,9 @@
 /** The blobs of layers: which there are, fetching them, making them. */
 import { convertLayer, isEstargz, needsConversion } from '../content/compression/convert.ts';
-import { writeLayer, type WrittenLayer } from '../content/compression/layer.ts';
+import { wantsTarSum, writeLayer, type WrittenLayer } from '../content/compression/layer.ts';
 import {
   ANNOTATION_UNCOMPRESSED,
+  type BlobInfo,
   type BlobProvider,
   type ByteRange,
   type CompressionConfig,
@@ -257,8 +258,15 @@ export class LayerBlobs implements BlobProvider {
         }
         const spec = diff();
         if (spec === undefined) throw lost(layer.id);
-        const { bytes } = streamJob(this.#jobs, 'snapshots.diffTar', { spec }, options);
-        return this.#record(layer, await writeLayer(this.#content, bytes, config, options), config.type);
+        const args = { spec, hash: wantsTarSum(config) };
+        const { bytes, result } = streamJob<typeof args, BlobInfo | undefined>(
+          this.#jobs,
+          'snapshots.diffTar',
+          args,
+          options,
+        );
+        const written = await writeLayer(this.#content, bytes, config, { ...options, tarSum: result });
+        return this.#record(layer, written, config.type);
       },
     );
   }

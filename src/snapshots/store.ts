@@ -1,7 +1,14 @@
 /** The snapshot store: handles in, handles out; the state is in the database, the files below `snapshots/`. */
 import { randomBytes } from 'node:crypto';
 import { writeLayer } from '../content/compression/layer.ts';
-import type { CompressionConfig, ContentStore, Descriptor, Digest, Remote } from '../content/contract.ts';
+import type {
+  BlobInfo,
+  CompressionConfig,
+  ContentStore,
+  Descriptor,
+  Digest,
+  Remote,
+} from '../content/contract.ts';
 import { streamJob } from '../platform/byte_stream.ts';
 import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
@@ -167,7 +174,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     tar: AsyncIterable<Uint8Array>,
     compression: CompressionConfig,
     meta: SnapshotMeta,
-    options: { signal?: AbortSignal } = {},
+    options: { signal?: AbortSignal; tarSum?: Promise<BlobInfo | undefined> } = {},
   ): Promise<Snapshot> {
     return this.#fromTar(parent, tar, compression, meta, options);
   }
@@ -316,10 +323,14 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     tar: AsyncIterable<Uint8Array>,
     compression: CompressionConfig,
     meta: SnapshotMeta,
-    options: { signal?: AbortSignal; provisional?: boolean; parents?: string[] },
+    options: {
+      signal?: AbortSignal;
+      tarSum?: Promise<BlobInfo | undefined>;
+      provisional?: boolean;
+      parents?: string[];
+    },
   ): Promise<Snapshot> {
-    const signal = options.signal === undefined ? {} : { signal: options.signal };
-    const { descriptor, diffID } = await writeLayer(this.#content, tar, compression, signal);
+    const { descriptor, diffID } = await writeLayer(this.#content, tar, compression, options);
     const layers = [...(parent?.layers.map(({ id }) => id) ?? []), randomBytes(ID_BYTES).toString('hex')];
     const blob = {
       descriptor,

@@ -70,18 +70,22 @@ export function compressLayer(
       yield chunk;
     }
   }
-  const bytes = type === 'gzip' ? gzip(hashed(), level) : type === 'zstd' ? zstd(hashed(), level) : hashed();
   return {
-    bytes,
-    summary: () => {
-      const diffID = digester.digest();
-      return {
-        diffID,
-        uncompressedSize: digester.size,
-        annotations: { [ANNOTATION_UNCOMPRESSED]: diffID },
-      };
-    },
+    bytes: compressed(hashed(), config),
+    summary: () => summaryOf({ digest: digester.digest(), size: digester.size }),
   };
+}
+
+function compressed(
+  tar: AsyncIterable<Uint8Array>,
+  { type, level }: Pick<CompressionConfig, 'type' | 'level'>,
+): AsyncIterable<Uint8Array> {
+  if (type === 'gzip') return gzip(tar, level);
+  return type === 'zstd' ? zstd(tar, level) : tar;
+}
+
+function summaryOf({ digest, size }: BlobInfo): LayerSummary {
+  return { diffID: digest, uncompressedSize: size, annotations: { [ANNOTATION_UNCOMPRESSED]: digest } };
 }
 
 function estargzLayer(tar: AsyncIterable<Uint8Array>, level: number | undefined): LayerStream {
@@ -104,6 +108,14 @@ function estargzLayer(tar: AsyncIterable<Uint8Array>, level: number | undefined)
   };
 }
 
+/**
+ * Whether a layer's tar is to be hashed by who makes it, on another thread, and its digest given to {@link writeLayer}.
+ * An uncompressed blob is its tar, and estargz adds to it.
+ */
+export function wantsTarSum({ type }: Pick<CompressionConfig, 'type'>): boolean {
+  return type === 'gzip' || type === 'zstd';
+}
+
 /** A layer blob that was written, and what its tar is. */
 export interface WrittenLayer extends LayerSummary {
   /** With media type and annotations. */
@@ -113,24 +125,28 @@ export interface WrittenLayer extends LayerSummary {
 /**
  * Compresses a layer's tar into the content store, in one pass.
  *
+ * @param options `tarSum`: of the tar, see {@link wantsTarSum}; it settles when the tar has been read
  * @throws CairnError STORE when the disk is full; USAGE for a bad level
  */
 export async function writeLayer(
   content: ContentStore,
   tar: AsyncIterable<Uint8Array>,
   config: CompressionConfig,
-  options: { signal?: AbortSignal } = {},
+  { signal, tarSum }: { signal?: AbortSignal; tarSum?: Promise<BlobInfo | undefined> } = {},
 ): Promise<WrittenLayer> {
+  const options = signal === undefined ? {} : { signal };
   let blob: BlobInfo;
   let summary: LayerSummary;
   if (config.type === 'uncompressed') {
     // The blob's digest is the diffID: hashed once, by the store.
     blob = await content.ingest(tar, {}, options);
-    summary = {
-      diffID: blob.digest,
-      uncompressedSize: blob.size,
-      annotations: { [ANNOTATION_UNCOMPRESSED]: blob.digest },
-    };
+    summary = summaryOf(blob);
+  } else if (tarSum !== undefined && wantsTarSum(config)) {
+    checkLevel(config.type, config.level);
+    blob = await content.ingest(compressed(tar, config), {}, options);
+    const sum = await tarSum;
+    if (sum === undefined) throw new Error('the tar was not hashed');
+    summary = summaryOf(sum);
   } else {
     const stream = compressLayer(tar, config);
     blob = await content.ingest(stream.bytes, {}, options);

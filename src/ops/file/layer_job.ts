@@ -1,4 +1,5 @@
 /** The job that plans what file actions would make and sends it as the tar of a layer: nothing is written before. */
+import type { BlobInfo } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
 import type { ByteChannel } from '../../platform/byte_stream.ts';
 import type { JobContext } from '../../platform/contract.ts';
@@ -18,6 +19,8 @@ export interface FileLayerArgs {
   steps: FileStep[];
   /** Where mount points are made. */
   mountParent: string;
+  /** Whether the tar is hashed as well. */
+  hash: boolean;
 }
 
 /**
@@ -25,15 +28,15 @@ export interface FileLayerArgs {
  * @throws NeedsDisk before anything was sent; CairnError SOLVE for files that changed meanwhile
  */
 export async function fileLayer(
-  { base, steps, mountParent, channel }: FileLayerArgs & { channel: ByteChannel },
+  { base, steps, mountParent, ...destination }: FileLayerArgs & { channel: ByteChannel },
   context: JobContext,
-): Promise<void> {
+): Promise<BlobInfo | undefined> {
   const below: TreeSpec = base === undefined ? { kind: 'scratch' } : { kind: 'mount', mount: base };
   const specs = [below, ...steps.flatMap(({ source, userTree, groupTree }) => [source, userTree, groupTree])];
-  await withTrees(specs, mountParent, async (trees) => {
+  return withTrees(specs, mountParent, async (trees) => {
     const entries = await plan(trees(below), steps, trees, context);
     try {
-      doing('failed to copy files', () => entriesTar({ entries, channel }, context));
+      return doing('failed to copy files', () => entriesTar({ entries, ...destination }, context));
     } catch (error) {
       throw asFailure(
         error,
@@ -67,15 +70,15 @@ async function plan(
 }
 
 /** Mounts each of several trees once. */
-function withTrees(
+function withTrees<T>(
   specs: readonly TreeSpec[],
   mountParent: string,
-  use: (trees: (spec: TreeSpec) => TreeFiles) => Promise<void>,
-): Promise<void> {
+  use: (trees: (spec: TreeSpec) => TreeFiles) => Promise<T>,
+): Promise<T> {
   const distinct = [...new Map(specs.map((spec) => [nameOf(spec), spec]))];
   const opened: Opened = new Map();
   const files = new Map<string, TreeFiles>();
-  const next = (index: number): Promise<void> => {
+  const next = (index: number): Promise<T> => {
     const [name, spec] = distinct[index] ?? [];
     if (name === undefined || spec === undefined) return use((of) => files.get(nameOf(of)) ?? NO_FILES);
     return withTree(spec, opened, mountParent, (tree) => {

@@ -2,7 +2,8 @@
  * Runs a file op: its actions form a small graph of their own, whose chains run on one writable layer each
  * (BuildKit v0.32.2, solver/llbsolver/ops/file.go, FileOpSolver).
  */
-import type { CompressionConfig } from '../../content/contract.ts';
+import { wantsTarSum } from '../../content/compression/layer.ts';
+import type { BlobInfo, CompressionConfig } from '../../content/contract.ts';
 import { CairnError } from '../../errors/error.ts';
 import type { Vertex } from '../../llb/graph.ts';
 import type { ChownOpt, FileAction, FileOp, UserOpt } from '../../llb/gen/ops_pb.js';
@@ -192,9 +193,11 @@ class ActionGraph {
     const { snapshots, pool, store } = this.#services;
     const { signal, progress } = this.#context;
     const base = parent === undefined ? undefined : await snapshots.view(parent, progress);
-    const args: FileLayerArgs = { base, steps, mountParent: mountParentOf(store) };
-    const { bytes } = streamJob(pool, 'ops.fileLayer', args, { signal });
-    return snapshots.fromTar(parent, bytes, compression, this.#meta(), { signal });
+    const args = { base, steps, mountParent: mountParentOf(store), hash: wantsTarSum(compression) };
+    const { bytes, result } = streamJob<FileLayerArgs, BlobInfo | undefined>(pool, 'ops.fileLayer', args, {
+      signal,
+    });
+    return snapshots.fromTar(parent, bytes, compression, this.#meta(), { signal, tarSum: result });
   }
 
   async #writeDirectory(parent: Snapshot | undefined, steps: FileStep[]): Promise<Snapshot> {

@@ -1,7 +1,8 @@
 /** Jobs that make and unpack layer tars. */
 import { createReadStream } from 'node:fs';
 import { decompress } from '../../content/compression/decompress.ts';
-import type { Digest } from '../../content/contract.ts';
+import type { BlobInfo, Digest } from '../../content/contract.ts';
+import { Digester } from '../../content/digest.ts';
 import { verified } from '../../content/verify.ts';
 import { CairnError } from '../../errors/error.ts';
 import { ByteSender, type ByteChannel } from '../../platform/byte_stream.ts';
@@ -50,41 +51,65 @@ export function withChanges(
   );
 }
 
+/** Where a tar goes. */
+export interface TarDestination {
+  channel: ByteChannel;
+  /** Hashed here, on this thread: content/compression/layer.ts has other work to do. */
+  hash?: boolean;
+}
+
+/** @returns what was sent, where it was to be hashed */
+function sendTar(
+  { channel, hash = false }: TarDestination,
+  context: JobContext,
+  write: (writer: TarWriter) => void,
+): BlobInfo | undefined {
+  const { send } = new ByteSender(context, channel);
+  const digester = hash ? new Digester() : undefined;
+  const writer = new TarWriter((chunk) => {
+    digester?.update(chunk);
+    send(chunk);
+  });
+  write(writer);
+  writer.end();
+  return digester && { digest: digester.digest(), size: digester.size };
+}
+
 /** Sends the tar of a diff. */
 export function diffTar(
-  { spec, channel }: { spec: DiffSpec; channel: ByteChannel },
+  { spec, ...destination }: { spec: DiffSpec } & TarDestination,
   context: JobContext,
-): void {
-  const writer = new TarWriter(new ByteSender(context, channel).send);
-  withChanges(spec, (root, run) => {
-    const layer = new LayerTar(writer, root);
-    run((kind, path, info) => {
-      stopIfAborted(context);
-      layer.handle(kind, path, info);
-    });
-  });
-  writer.end();
+): BlobInfo | undefined {
+  return sendTar(destination, context, (writer) =>
+    withChanges(spec, (root, run) => {
+      const layer = new LayerTar(writer, root);
+      run((kind, path, info) => {
+        stopIfAborted(context);
+        layer.handle(kind, path, info);
+      });
+    }),
+  );
 }
 
 /** Sends the tar of planned entries. */
 export function entriesTar(
-  { entries, channel }: { entries: Iterable<LayerEntry>; channel: ByteChannel },
+  { entries, ...destination }: { entries: Iterable<LayerEntry> } & TarDestination,
   context: JobContext,
-): void {
-  const writer = new TarWriter(new ByteSender(context, channel).send);
-  for (const entry of entries) {
-    stopIfAborted(context);
-    writer.header(entry);
-    if (entry.type !== 'file' || entry.size === 0) continue;
-    const { content } = entry;
-    if (content === undefined) throw new Error(`${entry.name} has no content`);
-    if ('path' in content) copyUnchanged(writer, content.path, content.info);
-    else {
-      writer.data(content.data);
-      writer.pad(entry.size);
+): BlobInfo | undefined {
+  return sendTar(destination, context, (writer) => {
+    for (const entry of entries) {
+      stopIfAborted(context);
+      writer.header(entry);
+      if (entry.type !== 'file' || entry.size === 0) continue;
+      const { content } = entry;
+      if (content === undefined) throw new Error(`${entry.name} has no content`);
+      if ('path' in content) copyUnchanged(writer, content.path, content.info);
+      else {
+        writer.data(content.data);
+        writer.pad(entry.size);
+      }
     }
-  }
-  writer.end();
+  });
 }
 
 export interface UnpackArgs {
