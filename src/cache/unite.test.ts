@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { ANNOTATION_CREATED_AT, type Descriptor } from '../content/contract.ts';
 import { encodeCacheConfig } from './config.ts';
 import type { ExportedCache } from './contract.ts';
 import { describeRecords, goldenCaches, inMilliseconds, manifestOf, provider } from './golden_caches.ts';
@@ -36,6 +37,26 @@ describe('uniteExport', () => {
     assert.deepEqual(encodeCacheConfig(ab.config), encodeCacheConfig(ba.config));
     assert.ok((ab.config.records?.length ?? 0) > Math.max(a.records?.length ?? 0, b.records?.length ?? 0));
   });
+});
+
+test('a layer that is there keeps its time: machines pull the same base at different times', () => {
+  const [golden] = [...goldenCaches()].map(([, config]) => inMilliseconds(config));
+  assert.ok(golden !== undefined);
+  const at = (time: string): ExportedCache => {
+    const { config, blobs } = exported(golden);
+    for (const each of blobs.values()) {
+      const annotations = { ...each.descriptor.annotations, [ANNOTATION_CREATED_AT]: time };
+      each.descriptor = { ...each.descriptor, annotations };
+    }
+    return { config, blobs };
+  };
+  const timesOf = ({ blobs }: ExportedCache): Set<string | undefined> =>
+    new Set([...blobs.values()].map(({ descriptor }) => descriptor.annotations?.[ANNOTATION_CREATED_AT]));
+  const there = { ...manifestOf(golden), blobs: new Map<`${string}:${string}`, Descriptor>() };
+  for (const { descriptor } of at('2026-01-01T00:00:00Z').blobs.values())
+    there.blobs.set(descriptor.digest, descriptor);
+  const later = at('2026-02-02T00:00:00Z');
+  assert.deepEqual([...timesOf(uniteExport(later, there, never))], ['2026-01-01T00:00:00Z']);
 });
 
 describe('withoutBlobs', () => {

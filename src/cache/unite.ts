@@ -1,5 +1,6 @@
 /** Several caches as one. */
 import {
+  ANNOTATION_CREATED_AT,
   ANNOTATION_UNCOMPRESSED,
   type BlobProvider,
   type Descriptor,
@@ -111,7 +112,7 @@ export function uniteExport(
   there: CacheManifest,
   warn: (message: string) => void,
 ): ExportedCache {
-  const united = uniteManifests([asManifest(cache), there]);
+  const united = uniteManifests([withTimesOf(there, asManifest(cache)), there]);
   const layers = new ImportedLayers(united, warn);
   const chains = parseRecordsAs(united.config, warn, ({ createdAt, place }) => {
     const stack = layers.stack(place);
@@ -127,6 +128,22 @@ export function uniteExport(
     );
   });
   return toCacheConfig(chains);
+}
+
+/**
+ * Layers that are there keep the time they are said to be of: machines pull the same base image at different times,
+ * and would write all anew in turns.
+ */
+function withTimesOf(there: CacheManifest, cache: CacheManifest): CacheManifest {
+  const blobs = [...cache.blobs].map(([digest, descriptor]): [Digest, Descriptor] => {
+    const time = there.blobs.get(digest)?.annotations?.[ANNOTATION_CREATED_AT];
+    if (time === undefined || Number.isNaN(Date.parse(time))) return [digest, descriptor];
+    return [
+      digest,
+      { ...descriptor, annotations: { ...descriptor.annotations, [ANNOTATION_CREATED_AT]: time } },
+    ];
+  });
+  return { ...cache, blobs: new Map(blobs) };
 }
 
 function asManifest({ config, blobs }: ExportedCache): CacheManifest {
