@@ -268,3 +268,29 @@ describe('a layer', () => {
     assert.deepEqual(faultsOf(cairn.store), []);
   });
 });
+
+test(
+  'a full disk under a local cache is not taken for the one of the store',
+  { skip: process.geteuid?.() === 0 ? false : 'needs root to mount a small disk' },
+  async () => {
+    const small = join(cairn.directory, 'small');
+    mkdirSync(small);
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'cairn-test-disk', small]);
+    try {
+      const dest = join(small, 'cache');
+      const cacheTo = (more: string) =>
+        cairn.run(['build', '--cache-to', `type=local,dest=${dest},mode=max${more}`, project]);
+      const told = `cache local:${dest} was not exported: failed to write ${dest}/blobs/sha256/`;
+      const built = await cacheTo('');
+      assert.equal(built.code, 0, built.stderr);
+      assert.ok(built.stderr.includes(` - ${told}`), built.stderr);
+      const strict = await cacheTo(',ignore-error=false');
+      assert.equal(strict.code, 1);
+      assert.ok(oneMessage(strict.stderr).includes(told), strict.stderr);
+      assert.match(strict.stderr, /^free some space on the disk of the cache/m);
+      assert.doesNotMatch(strict.stderr, /disk of the store/);
+    } finally {
+      execFileSync('umount', [small]);
+    }
+  },
+);

@@ -8,7 +8,7 @@
  * taken alone around each change of index.json.
  */
 import { createReadStream, existsSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
-import { open, readdir } from 'node:fs/promises';
+import { open, readdir, type FileHandle } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { BlobProvider, ByteRange, Descriptor, Digest } from '../../content/contract.ts';
@@ -114,7 +114,7 @@ export class Layout {
       try {
         let written = 0;
         for await (const chunk of source.read(blob, { signal })) {
-          await file.writeFile(chunk);
+          await writeTo(file, chunk, path);
           written += chunk.length;
           onProgress?.(written);
         }
@@ -230,7 +230,7 @@ export class Layout {
     try {
       const file = await open(temporary, 'wx');
       try {
-        await file.writeFile(text);
+        await writeTo(file, text, path);
         await file.sync();
       } finally {
         await file.close();
@@ -257,6 +257,20 @@ export class Layout {
     if (!this.#tidied) removeAbandoned(directory);
     this.#tidied = true;
     return join(directory, temporaryName());
+  }
+}
+
+/** Node does not say which file it was, and the disk is not the store's. */
+async function writeTo(file: FileHandle, content: Uint8Array | string, path: string): Promise<void> {
+  try {
+    await file.writeFile(content);
+  } catch (cause) {
+    const full = /^(ENOSPC|EDQUOT)$/.test((cause as NodeJS.ErrnoException).code ?? '');
+    throw new CairnError(`failed to write ${path}: ${messageOf(cause)}`, {
+      code: 'UNAVAILABLE',
+      hint: full ? 'free some space on the disk of the cache, or give another dest=' : undefined,
+      cause,
+    });
   }
 }
 
