@@ -1,9 +1,6 @@
-/** The blobs of layers: which there are, fetching them, making them. */
-import { convertLayer, isEstargz, needsConversion } from '../content/compression/convert.ts';
-import { wantsTarSum, writeLayer, type WrittenLayer } from '../content/compression/layer.ts';
+/** The blobs of layers: which there are, who has them, fetching them. layer_writer.ts makes them. */
+import { isEstargz, needsConversion } from '../content/compression/convert.ts';
 import {
-  ANNOTATION_UNCOMPRESSED,
-  type BlobInfo,
   type BlobProvider,
   type ByteRange,
   type CompressionConfig,
@@ -15,13 +12,11 @@ import {
 import { DamagedBlobError } from '../content/damaged_blob.ts';
 import { verified, WrongBlobError } from '../content/verify.ts';
 import { CairnError } from '../errors/error.ts';
-import { streamJob } from '../platform/byte_stream.ts';
 import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
 import type { Store } from '../store/contract.ts';
 import type { RemoteLayer } from './contract.ts';
 import type { CheckArgs } from './jobs/check.ts';
-import type { DiffSpec } from './jobs/tar.ts';
 import { LayerClaims, type Claim } from './layer_claims.ts';
 import { compressionType } from './layer_descriptor.ts';
 import { Once } from './once.ts';
@@ -109,7 +104,7 @@ export class LayerBlobs implements BlobProvider {
       // A disk that is full, or a kernel that refuses, is not the fault of what was seen to be the layer.
       const disk = error instanceof CairnError && error.code === 'STORE';
       const recorded = this.#records.blobs(layer).some(({ descriptor }) => descriptor.digest === digest);
-      if (!disk || !recorded) this.#discard(layer, digest);
+      if (!disk || !recorded) this.discard(layer, digest);
       throw new DamagedBlobError(digest, error, { fresh: this.#fetched.has(digest) });
     }
   }
@@ -123,7 +118,8 @@ export class LayerBlobs implements BlobProvider {
     });
   }
 
-  #discard(layer: string, digest: Digest): void {
+  /** A blob is not this layer, or cannot be unpacked: it is neither claimed, recorded nor kept. */
+  discard(layer: string, digest: Digest): void {
     this.#claims.drop(layer, digest);
     this.#store.transaction(() => {
       this.#records.removeBlob(layer, digest);
@@ -225,73 +221,6 @@ export class LayerBlobs implements BlobProvider {
     });
   }
 
-  /**
-   * The layer as a blob in the wanted compression, made or converted where it is missing.
-   * @param diff what the layer is the difference of; undefined: its files are not here
-   */
-  ensure(
-    layer: LayerRow,
-    config: CompressionConfig,
-    diff: () => DiffSpec | undefined,
-    signal: AbortSignal | undefined,
-  ): Promise<Descriptor> {
-    const existing = this.existing(layer.id, config);
-    if (existing !== undefined) return Promise.resolve(existing);
-    const { type, level, force, ociMediaTypes } = config;
-    return this.#once.run(
-      `make ${layer.id} ${JSON.stringify([type, level, force, ociMediaTypes])}`,
-      signal,
-      async () => {
-        const options = signal === undefined ? {} : { signal };
-        // A blob is converted rather than made anew: somebody else's tar may have other bytes than ours would.
-        const [source] = this.available(layer.id);
-        if (source !== undefined) {
-          const written = await this.#convert(layer, source.descriptor, config, signal);
-          const recorded = this.#records
-            .blobs(layer.id)
-            .some(({ descriptor }) => descriptor.digest === source.descriptor.digest);
-          if (recorded || layer.diffID === undefined || written.diffID === layer.diffID)
-            return this.#record(layer, written, config.type);
-          // As good as the claim that it was made of.
-          this.claim(layer.id, { descriptor: written.descriptor, provider: this, hearsay: true });
-          return written.descriptor;
-        }
-        const spec = diff();
-        if (spec === undefined) throw lost(layer.id);
-        const args = { spec, hash: wantsTarSum(config) };
-        const { bytes, result } = streamJob<typeof args, BlobInfo | undefined>(
-          this.#jobs,
-          'snapshots.diffTar',
-          args,
-          options,
-        );
-        const written = await writeLayer(this.#content, bytes, config, { ...options, tarSum: result });
-        return this.#record(layer, written, config.type);
-      },
-    );
-  }
-
-  /** @throws DamagedBlobError where the blob is not the layer; what reading it fails with */
-  async #convert(
-    layer: LayerRow,
-    source: Descriptor,
-    config: CompressionConfig,
-    signal: AbortSignal | undefined,
-  ): Promise<WrittenLayer> {
-    // The layer's own diffID counts, whatever its descriptor says; estargz has a tar with more in it.
-    const checked =
-      layer.diffID === undefined || isEstargz(source)
-        ? source
-        : { ...source, annotations: { ...source.annotations, [ANNOTATION_UNCOMPRESSED]: layer.diffID } };
-    const options = signal === undefined ? {} : { signal };
-    try {
-      return await convertLayer(this.#content, checked, this, config, options);
-    } catch (error) {
-      if (error instanceof DamagedBlobError) this.#discard(layer.id, source.digest);
-      throw error;
-    }
-  }
-
   /** A readable blob that satisfies `config`, as BuildKit chooses: without `force`, any format will do. */
   existing(layer: string, config: CompressionConfig): Descriptor | undefined {
     const blobs = this.available(layer).filter((blob) => !blob.provisional);
@@ -299,24 +228,10 @@ export class LayerBlobs implements BlobProvider {
     if (exact !== undefined) return exact.descriptor;
     return blobs.find((blob) => !needsConversion(blob.descriptor, config))?.descriptor;
   }
-
-  #record(
-    layer: LayerRow,
-    written: { descriptor: Descriptor; diffID: Digest },
-    compression: CompressionType,
-  ): Descriptor {
-    this.#store.transaction(() => {
-      this.#records.addBlob(layer.id, { descriptor: written.descriptor, compression, provisional: false });
-      // estargz adds to the tar: its diffID is another, and not what the layer is known by.
-      if (layer.diffID === undefined && compression !== 'estargz') {
-        this.#records.setDigests(layer.id, written.diffID, undefined);
-      }
-    });
-    return written.descriptor;
-  }
 }
 
-function lost(layer: string): CairnError {
+/** Of a layer that is neither in directories nor in blobs. */
+export function lost(layer: string): CairnError {
   return new CairnError(`layer ${layer} is lost: neither its files nor a blob of it can be found`, {
     code: 'NOT_FOUND',
   });

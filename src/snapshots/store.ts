@@ -1,14 +1,7 @@
 /** The snapshot store: handles in, handles out; the state is in the database, the files below `snapshots/`. */
 import { randomBytes } from 'node:crypto';
 import { writeLayer } from '../content/compression/layer.ts';
-import type {
-  BlobInfo,
-  CompressionConfig,
-  ContentStore,
-  Descriptor,
-  Digest,
-  Remote,
-} from '../content/contract.ts';
+import type { BlobInfo, CompressionConfig, ContentStore, Digest, Remote } from '../content/contract.ts';
 import { streamJob } from '../platform/byte_stream.ts';
 import type { JobPool } from '../platform/contract.ts';
 import type { VertexProgress } from '../progress/events.ts';
@@ -26,11 +19,12 @@ import type {
 } from './contract.ts';
 import { Directories } from './directories.ts';
 import { LayerBlobs } from './layer_blobs.ts';
-import { annotated } from './layer_descriptor.ts';
+import { LayerWriter } from './layer_writer.ts';
 import { NativeSnapshotter } from './native.ts';
 import { chain, NewRecords } from './new_records.ts';
 import { OverlaySnapshotter } from './overlay.ts';
 import { snapshotId, SnapshotRecords, type Format } from './records.ts';
+import { Remotes } from './remotes.ts';
 import type { Snapshotter, SnapshotterParts } from './snapshotter.ts';
 import { sweepUnrecorded } from './unrecorded.ts';
 import { deleteSnapshot, listUsage } from './usage.ts';
@@ -60,6 +54,7 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
   readonly #records: SnapshotRecords;
   readonly #parts: SnapshotterParts;
   readonly #made: NewRecords;
+  readonly #remotes: Remotes;
   #snapshotter: Promise<Snapshotter> | undefined;
 
   constructor({ store, content, jobs }: SnapshotStoreParts) {
@@ -67,13 +62,11 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     this.#content = content;
     this.#records = new SnapshotRecords(store);
     this.#made = new NewRecords(store, this.#records);
-    this.#parts = {
-      store,
-      jobs,
-      records: this.#records,
-      directories: new Directories(store),
-      blobs: new LayerBlobs(store, content, this.#records, jobs),
-    };
+    const records = this.#records;
+    const blobs = new LayerBlobs(store, content, records, jobs);
+    this.#parts = { store, jobs, records, directories: new Directories(store), blobs };
+    const writer = new LayerWriter({ store, content, records, jobs }, blobs);
+    this.#remotes = new Remotes({ made: this.#made, blobs, writer, files: () => this.#files() });
   }
 
   get(id: string): Snapshot | undefined {
@@ -192,52 +185,20 @@ class LayeredSnapshotStore implements LeasingSnapshotStore {
     return active.commit();
   }
 
-  async remote(
+  remote(
     snapshot: Snapshot,
     compression: CompressionConfig,
-    options: { existingOnly?: boolean; progress?: VertexProgress; signal?: AbortSignal } = {},
+    options?: { existingOnly?: boolean; progress?: VertexProgress; signal?: AbortSignal },
   ): Promise<Remote | undefined> {
-    const { blobs } = this.#parts;
-    const rows = snapshot.layers.map(({ id }) => this.#made.layer(id));
-    if (
-      options.existingOnly === true &&
-      rows.some(({ id }) => blobs.existing(id, compression) === undefined)
-    ) {
-      return undefined;
-    }
-    const missing = rows.some(({ id }) => blobs.existing(id, compression) === undefined);
-    const snapshotter = missing ? await this.#files() : undefined;
-    const stop = new AbortController();
-    const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-    const made = rows.map((row) => blobs.ensure(row, compression, () => snapshotter?.diffOf(row), signal));
-    let descriptors: Descriptor[];
-    try {
-      descriptors = await Promise.all(made);
-    } catch (error) {
-      stop.abort();
-      await Promise.allSettled(made);
-      throw error;
-    }
-    if (rows.some(({ chainID }) => chainID === undefined)) this.#made.noteChain(rows);
-    return {
-      descriptors: descriptors.map((descriptor, i) =>
-        annotated(descriptor, this.#made.layer(rows[i]?.id ?? '')),
-      ),
-      provider: blobs,
-    };
+    return this.#remotes.remote(snapshot, compression, options);
   }
 
-  async makeBlob(
+  makeBlob(
     snapshot: Snapshot,
     compression: CompressionConfig,
-    options: { signal?: AbortSignal } = {},
+    options?: { signal?: AbortSignal },
   ): Promise<void> {
-    const { blobs } = this.#parts;
-    const top = snapshot.layers.at(-1);
-    if (top === undefined || blobs.available(top.id).length > 0) return;
-    const snapshotter = await this.#files();
-    const row = this.#made.layer(top.id);
-    await blobs.ensure(row, compression, () => snapshotter.diffOf(row), options.signal);
+    return this.#remotes.makeBlob(snapshot, compression, options);
   }
 
   async fetch(
