@@ -9,13 +9,14 @@ import type {
   KeyStore,
   LoadedResult,
 } from '../cache/contract.ts';
+import type { Digest } from '../content/contract.ts';
 import type { OpResolver } from '../ops/contract.ts';
 import type { Tree } from '../snapshots/contract.ts';
 import type { Decision } from './contract.ts';
 import { canceled, SolveError } from './error.ts';
 import { reasonOfHit, reasonOfRun } from './explain.ts';
-import { sameSource } from './images.ts';
-import { namesOf, namesSeen, storeImported, storeKeys } from './keys.ts';
+import { namesOf, sameSource } from './images.ts';
+import { namesSeen, storeImported, storeKeys } from './keys.ts';
 import { foundLate } from './made.ts';
 import { Lookup, MOST, UNFORCED, type Hit } from './lookup.ts';
 import type { SolveProgress } from './progress.ts';
@@ -57,8 +58,8 @@ export class EdgeState {
   wasFound = false;
   /** In the caches, the key that it was made under, where somebody asked for it. */
   readonly keysMade = new Map<KeySource, KeyId | undefined>();
-  /** Of a source: some cache knew its first name when that was asked for. */
-  firstNameKnown: boolean | undefined;
+  /** Of a source: whether a cache knew each of its names when that was first asked. */
+  readonly namesKnown = new Map<Digest, boolean>();
   readonly #context: SolveContext;
   #result: Promise<Tree | undefined> | undefined;
   #node: Promise<ExportNode> | undefined;

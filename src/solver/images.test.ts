@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, describe, test } from 'node:test';
-import type { KeySource } from '../cache/contract.ts';
+import type { CacheConfig, KeySource } from '../cache/contract.ts';
 import { exportCache } from '../cache/export.ts';
 import { recordDigest } from '../cache/record.ts';
 import { digestOf } from '../cache/test_snapshots.ts';
@@ -20,8 +20,8 @@ function image(name: string, options: StepOptions = {}): Edge {
   return steps.step(name, [], { image: true, keys: [name, 'chain'], layer: 'base', ...options });
 }
 
-/** Builds the edges as platforms of one build; @returns the names of sources in its cache. */
-async function namesOfSources(edges: Edge[], imports: KeySource[] = []): Promise<string[]> {
+/** Builds the edges as platforms of one build. */
+async function exported(edges: Edge[], imports: KeySource[] = []): Promise<CacheConfig> {
   const session = steps.session({ imports });
   await session.find(edges);
   await Promise.all(edges.map((edge) => session.result(edge)));
@@ -31,9 +31,17 @@ async function namesOfSources(edges: Edge[], imports: KeySource[] = []): Promise
     compression: { type: 'gzip' },
   });
   await session.close();
-  return (config.records ?? [])
-    .flatMap(({ digest }) => NAMES.filter((name) => recordDigest(digestOf(name), 0) === digest))
-    .toSorted();
+  return config;
+}
+
+function namesIn(digests: readonly (string | undefined)[]): string[] {
+  return NAMES.filter((name) => digests.includes(recordDigest(digestOf(name), 0))).toSorted();
+}
+
+/** @returns the names of sources in the cache of a build */
+async function namesOfSources(edges: Edge[], imports: KeySource[] = []): Promise<string[]> {
+  const { records = [] } = await exported(edges, imports);
+  return namesIn(records.filter(({ inputs }) => inputs === undefined).map(({ digest }) => digest));
 }
 
 describe('images of equal layers', () => {
@@ -62,6 +70,21 @@ describe('images of equal layers', () => {
     const cache = await there.exported(there.step('run', [known]), 'max');
     const edges = ['one', 'two'].map((name) => steps.step(`run on ${name}`, [image(name)]));
     assert.deepEqual(await namesOfSources(edges, [cache(steps)]), ['chain', 'two']);
+    await there.close();
+  });
+
+  test('that nothing is made of do not lead on by a name that another got in this build', async () => {
+    const there = new Steps();
+    const cache = await there.exported(
+      there.step('run', [there.step('one', [], { image: true, keys: ['one', 'chain'], layer: 'base' })]),
+      'max',
+    );
+    const found = steps.step('run', [image('two')]);
+    const last = steps.step('last', [steps.step('other', [image('one')]), found]);
+    const config = await exported([last], [cache(steps)]);
+    const run = config.records?.find(({ digest }) => digest === recordDigest(digestOf('run'), 0));
+    const links = (run?.inputs?.[0] ?? []).map(({ link }) => config.records?.[link]?.digest);
+    assert.deepEqual(namesIn(links), ['chain', 'one']);
     await there.close();
   });
 });

@@ -3,6 +3,7 @@
  * the first (merged edges: solver/scheduler.go and index.go, v0.32.2).
  */
 import { recordDigest } from '../cache/record.ts';
+import type { Digest } from '../content/contract.ts';
 import type { EdgeState, SolveContext } from './edge.ts';
 import type { VertexState } from './vertex.ts';
 
@@ -15,6 +16,7 @@ export async function imagesNamed(context: SolveContext): Promise<void> {
     // One that fails is told of when it is needed.
     await image.state.cacheMap().catch(() => undefined);
     if (goesByAllNames(image, context)) await image.state.cacheMaps().catch(() => undefined);
+    for (const name of namesOf(image)) isNameKnown(image, name, context);
   }
 }
 
@@ -26,7 +28,7 @@ export function sameSource(source: EdgeState, context: SolveContext): EdgeState 
   const layers = layersName(source, context);
   if (layers === undefined) return source;
   const same = context.sources().filter((other) => layersName(other, context) === layers);
-  return same.find((other) => other.firstNameKnown === false) ?? same[0] ?? source;
+  return same.find((other) => isFirstKnown(other, context) === false) ?? same[0] ?? source;
 }
 
 /** The last name of an image, which its layers alone make. */
@@ -37,16 +39,30 @@ function layersName(source: EdgeState, context: SolveContext): string | undefine
 }
 
 /** Whether anybody asked for more than the first name: no cache knew that one, or the files are needed. */
-function goesByAllNames(source: EdgeState, { caches, local }: SolveContext): boolean {
-  const [first] = source.state.knownMaps;
-  if (first === undefined) return source.made;
-  const name = recordDigest(first.digest, source.index);
-  // What this build writes was not there when it was asked.
-  source.firstNameKnown ??= caches.some((cache) => {
+function goesByAllNames(source: EdgeState, context: SolveContext): boolean {
+  return source.made || isFirstKnown(source, context) === false;
+}
+
+function isFirstKnown(source: EdgeState, context: SolveContext): boolean | undefined {
+  const [first] = namesOf(source);
+  return first === undefined ? undefined : isNameKnown(source, first, context);
+}
+
+/** All names of an edge that were computed so far. */
+export function namesOf({ state, index }: EdgeState): Digest[] {
+  return state.knownMaps.filter((map) => map.volatile !== true).map((map) => recordDigest(map.digest, index));
+}
+
+/** Whether a cache knew this name of a source when that was first asked: what this build writes was not there then. */
+export function isNameKnown(source: EdgeState, name: Digest, { caches, local }: SolveContext): boolean {
+  const told = source.namesKnown.get(name);
+  if (told !== undefined) return told;
+  const isKnown = caches.some((cache) => {
     const key = cache.root(name);
-    return key !== undefined && (cache !== local || local.mentions(key));
+    return key !== undefined && (cache !== local || (!source.made && local.mentions(key)));
   });
-  return source.made || !source.firstNameKnown;
+  source.namesKnown.set(name, isKnown);
+  return isKnown;
 }
 
 function isImage({ vertex: { op } }: VertexState): boolean {

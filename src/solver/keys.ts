@@ -3,7 +3,7 @@ import type { InputPath, KeyId, KeySource, KeyStore, LoadedResult } from '../cac
 import { recordDigest } from '../cache/record.ts';
 import type { Digest } from '../content/contract.ts';
 import type { EdgeState, SolveContext } from './edge.ts';
-import { imagesNamed, sameSource } from './images.ts';
+import { imagesNamed, isNameKnown, namesOf, sameSource } from './images.ts';
 import type { Hit } from './lookup.ts';
 import type { VertexState } from './vertex.ts';
 
@@ -123,22 +123,9 @@ export function namesSeen(edge: EdgeState, input: number, context: SolveContext)
   return needed ? namesOf(source) : namesKnown(source, context);
 }
 
-/** All names of a source that are known. */
-export function namesOf({ state, index }: EdgeState): Digest[] {
-  return state.knownMaps.filter((map) => map.volatile !== true).map((map) => recordDigest(map.digest, index));
-}
-
-function namesKnown(source: EdgeState, { local, caches }: SolveContext): Digest[] {
+function namesKnown(source: EdgeState, context: SolveContext): Digest[] {
   const names = namesOf(source);
-  // What was made here meanwhile was not known when it was asked for.
-  const isKnown = (cache: KeySource, key: KeyId): boolean =>
-    cache !== local || (!source.made && local.mentions(key));
-  const known = names.filter((name) =>
-    caches.some((cache) => {
-      const key = cache.root(name);
-      return key !== undefined && isKnown(cache, key);
-    }),
-  );
+  const known = names.filter((name) => isNameKnown(source, name, context));
   return known.length > 0 ? known : names;
 }
 
