@@ -340,19 +340,21 @@ describe('output', () => {
     assert.equal(readFileSync(join(out, 'files/hi'), 'utf8'), 'hi\n');
   });
 
-  test('- writes a tar to stdout, and nothing else', async () => {
-    const child = spawn(
-      'sh',
-      ['-c', `"$0" "$1" build -q -o - "$2" | tar -xO hi`, process.execPath, LAUNCHER, directory],
-      {
-        env: { ...process.env, CAIRN_ROOT: cairn.store, CAIRN_CONFIG: join(cairn.directory, 'cairn.toml') },
-        stdio: ['ignore', 'pipe', 'inherit'],
-      },
-    );
-    let text = '';
-    child.stdout.on('data', (chunk: Buffer) => (text += chunk.toString()));
+  test('- writes a tar to stdout, before the line of -q, however slow the reader', async () => {
+    const child = spawn(process.execPath, [LAUNCHER, 'build', '-q', '-o', '-', directory], {
+      env: { ...process.env, CAIRN_ROOT: cairn.store, CAIRN_CONFIG: join(cairn.directory, 'cairn.toml') },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const chunks: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => {
+      chunks.push(chunk);
+      child.stdout.pause();
+      setTimeout(() => child.stdout.resume(), 5);
+    });
     assert.equal(await new Promise((done) => child.once('close', done)), 0);
-    assert.equal(text, 'hi\n');
+    const all = Buffer.concat(chunks);
+    assert.equal(all.toString('latin1', all.length - 1), '\n');
+    assert.equal(execFileSync('tar', ['-xO', 'hi'], { input: all.subarray(0, -1), encoding: 'utf8' }), 'hi\n');
   });
 
   test('-q prints the image id alone', async () => {

@@ -1,7 +1,7 @@
 /** The BuildClient of the embedded driver: context directories, credentials, secrets and outputs straight from this machine. */
 import { createReadStream, readFileSync, statSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { PassThrough } from 'node:stream';
+import { Writable } from 'node:stream';
 import { CairnError, messageOf, registerSecret } from '../../errors/error.ts';
 import type { BuildClient } from '../../engine/contract.ts';
 import { makeDirectories } from '../../platform/make_directories.ts';
@@ -152,8 +152,8 @@ async function openOutput(
 ): Promise<OpenOutput> {
   switch (place.kind) {
     case 'stdout':
-      // Ending the exporter's stream must not close the process's stdout.
-      return { stream: new PassThrough().on('data', writeStdout), close: async () => {} };
+      // Ending the exporter's stream must not close the process's stdout, but wait for what is on its way there.
+      return { stream: new Writable({ write: writeStdout }), close: async () => {} };
     case 'file':
       return openFileOutput(place.path);
     case 'load': {
@@ -166,8 +166,6 @@ async function openOutput(
   }
 }
 
-function writeStdout(this: PassThrough, chunk: Uint8Array): void {
-  if (process.stdout.write(chunk)) return;
-  this.pause();
-  process.stdout.once('drain', () => this.resume());
+function writeStdout(chunk: Uint8Array, _: string, done: (error?: Error | null) => void): void {
+  process.stdout.write(chunk, done);
 }
