@@ -354,7 +354,10 @@ describe('output', () => {
     assert.equal(await new Promise((done) => child.once('close', done)), 0);
     const all = Buffer.concat(chunks);
     assert.equal(all.toString('latin1', all.length - 1), '\n');
-    assert.equal(execFileSync('tar', ['-xO', 'hi'], { input: all.subarray(0, -1), encoding: 'utf8' }), 'hi\n');
+    assert.equal(
+      execFileSync('tar', ['-xO', 'hi'], { input: all.subarray(0, -1), encoding: 'utf8' }),
+      'hi\n',
+    );
   });
 
   test('-q prints the image id alone', async () => {
