@@ -27,3 +27,9 @@ test('an error shows no secret that was registered', () => {
   });
   assert.deepEqual([message, hint], ['is xxxxx', 'xxxxx!']);
 });
+
+test('of a secret that begins with another one nothing is left', () => {
+  registerSecret('first-part');
+  registerSecret('first-part-and-second');
+  assert.equal(redact('is first-part-and-second, or first-part'), 'is xxxxx, or xxxxx');
+});

@@ -36,7 +36,8 @@ export class CairnError extends Error {
   }
 }
 
-const secrets = new Set<string>();
+/** The longest first: of one that is a part of another, the rest would be left. */
+let secrets: readonly string[] = [];
 
 /** Values shorter than this are not replaced: they would blank out ordinary text. */
 const MIN_SECRET_LENGTH = 4;
@@ -44,7 +45,8 @@ const MIN_SECRET_LENGTH = 4;
 /** Registers a value (a password, a token, a secret's content) that must never be printed. */
 export function registerSecret(value: string): void {
   const trimmed = value.trim();
-  if (trimmed.length >= MIN_SECRET_LENGTH) secrets.add(trimmed);
+  if (trimmed.length < MIN_SECRET_LENGTH || secrets.includes(trimmed)) return;
+  secrets = [...secrets, trimmed].toSorted((a, b) => b.length - a.length);
 }
 
 /**
