@@ -86,7 +86,7 @@ describe(
 
     test('is met in most of these phases', () => assert.ok(failures >= 8, `${failures} builds failed`));
     test('by output is named with the file', async () => {
-      const out = join(cairn.directory, 'small-disk');
+      const out = join(cairn.directory, 'small');
       mkdirSync(out);
       execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'cairn-test-disk', out]);
       try {
@@ -273,7 +273,7 @@ test(
   'a full disk under a local cache is not taken for the one of the store',
   { skip: process.geteuid?.() === 0 ? false : 'needs root to mount a small disk' },
   async () => {
-    const small = join(cairn.directory, 'small-disk');
+    const small = join(cairn.directory, 'cache-disk');
     mkdirSync(small);
     execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m', 'cairn-test-disk', small]);
     try {
