@@ -13,7 +13,7 @@ export const KEEP_ALIVE_MS = 20_000;
 
 /** Parallel blob downloads from one host; BuildKit has the same number. */
 export const MAX_READS_PER_HOST = 4;
-/** Parallel uploads to one host, as skopeo and buildah have it; BuildKit has 4. Each waits for two answers, or four. */
+/** Parallel uploads to one host, as skopeo and buildah have it (BuildKit: 4); small ones wait for answers mostly. */
 export const MAX_UPLOADS_PER_HOST = 6;
 /** Parallel requests about metadata to one host. */
 export const MAX_CONTROL_PER_HOST = 8;
