@@ -4,7 +4,7 @@ import type { JobContext, JobPool, Lane } from './contract.ts';
 
 /**
  * Bytes that may be on their way between the threads. What was taken is freed by the garbage collector only, some time
- * later: with 16 MiB, four layers at once took half a gigabyte, without being faster.
+ * later: with 16 MiB, exports of many layers took half a gigabyte, without being faster.
  */
 const WINDOW_BYTES = 4 << 20;
 /** How often a job that waits for its reader looks whether it was canceled, in milliseconds. */

@@ -12,12 +12,13 @@ export async function imagesNamed(context: SolveContext): Promise<void> {
   const asked = context.sources().filter(({ state }) => isImage(state) && state.isAsked);
   // One image has nobody to be equal to.
   if (asked.length < 2) return;
-  for (const image of asked) {
+  const ask = async (image: EdgeState): Promise<void> => {
     // One that fails is told of when it is needed.
     await image.state.cacheMap().catch(() => undefined);
     if (goesByAllNames(image, context)) await image.state.cacheMaps().catch(() => undefined);
     for (const name of namesOf(image)) isNameKnown(image, name, context);
-  }
+  };
+  await Promise.all(asked.map(ask));
 }
 
 /**

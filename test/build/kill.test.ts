@@ -10,7 +10,7 @@ import { faultsOf } from './records.ts';
 const { cairn, registry } = await cairnAndRegistry();
 
 /** Kills in one run of the test. */
-const KILLS = 14;
+const KILLS = 20;
 const FILES = 400;
 
 let project: string;

@@ -188,7 +188,7 @@ function reportFailed(steps: StepReport[], flags: BuildFlags, globals: GlobalFla
   try {
     writeReport(steps, flags);
   } catch (error) {
-    reportError(error, { debug: globals.debug === true, prefix: '' });
+    reportError(error, { debug: globals.debug === true });
   }
 }
 
